@@ -1,0 +1,1 @@
+"""Channels talk to the world and know nothing of the orchestrator."""

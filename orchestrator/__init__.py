@@ -1,0 +1,1 @@
+"""Avtale: sequences that reach people where they read; a call only after they engaged."""

@@ -1,0 +1,21 @@
+"""What time it is. Read by the doors only and passed down as `now`, always aware and UTC.
+
+The database's clock is the reference for every process, so that hosts with skewed clocks agree;
+the sandbox moves it forward through the one row of `clock`.
+"""
+
+from datetime import UTC, datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+def utc_now() -> datetime:
+    """This process's own clock: for logs and for what never meets the database."""
+    return datetime.now(UTC)
+
+
+async def database_now(conn: AsyncConnection) -> datetime:
+    """The instant that due times are compared with: the database's clock plus the sandbox's lead."""
+    row = await conn.execute(text("select clock_timestamp() + ahead from clock"))
+    return row.scalar_one().astimezone(UTC)

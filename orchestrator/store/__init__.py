@@ -1,0 +1,1 @@
+"""SQL only: one function a query, takes a connection, never commits."""

@@ -1,0 +1,41 @@
+"""The append-only history (L7): written in the transaction that changed the state."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.models.work import history
+
+
+async def append(
+    conn: AsyncConnection,
+    kind: str,
+    *,
+    at: datetime,
+    prospect_id: UUID | None = None,
+    enrollment_id: UUID | None = None,
+    message_id: UUID | None = None,
+    **detail: Any,
+) -> None:
+    """Append one line. `detail` is JSON: ids, numbers and reasons, no names and no addresses."""
+    await conn.execute(
+        insert(history).values(
+            at=at,
+            kind=kind,
+            prospect_id=prospect_id,
+            enrollment_id=enrollment_id,
+            message_id=message_id,
+            detail=detail,
+        )
+    )
+
+
+async def of_prospect(conn: AsyncConnection, prospect_id: UUID) -> list[dict[str, Any]]:
+    """Everything that happened to one prospect, oldest first."""
+    rows = await conn.execute(
+        select(history).where(history.c.prospect_id == prospect_id).order_by(history.c.id)
+    )
+    return [dict(row) for row in rows.mappings()]

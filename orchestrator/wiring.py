@@ -1,0 +1,96 @@
+"""What a process holds while it runs: built once here, handed to doors and flows."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from arq.connections import ArqRedis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from channels.base import Channel
+from channels.registry import make_channels
+from orchestrator import jobs_wire
+from orchestrator.config import Settings
+from orchestrator.db import make_engine
+from orchestrator.errors import SetupError
+from orchestrator.keys import Keys
+
+log = structlog.get_logger()
+
+
+@dataclass
+class App:
+    """The parts of one process."""
+
+    settings: Settings
+    engine: AsyncEngine
+    keys: Keys
+    channels: dict[str, Channel]
+    redis: ArqRedis
+    _ringing: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def ring(self, what: jobs_wire.Bell) -> None:
+        """Wake a worker for `what`. Returns at once; a doorbell that is lost costs latency only."""
+        task = asyncio.get_running_loop().create_task(self._ring(what))
+        self._ringing.add(task)
+        task.add_done_callback(self._ringing.discard)
+
+    async def _ring(self, what: jobs_wire.Bell) -> None:
+        try:
+            async with asyncio.timeout(2):
+                await self.redis.enqueue_job("ring", what, _queue_name=jobs_wire.QUEUE)
+        except Exception as error:  # noqa: BLE001 - whatever Redis does, the sweeper comes anyway
+            log.debug("doorbell.lost", what=what, error=type(error).__name__)
+
+
+def make_redis(url: str) -> ArqRedis:
+    """A pool of our own: arq's passes no socket timeout, and a frozen Redis would hang it for ever."""
+    pool = ArqRedis.from_url(
+        url,
+        socket_timeout=5,
+        socket_connect_timeout=2,
+        socket_keepalive=not url.startswith("unix:") or None,
+        health_check_interval=15,
+        retry=Retry(NoBackoff(), 0),
+    )
+    pool.job_serializer = jobs_wire.serialize
+    pool.job_deserializer = jobs_wire.deserialize
+    pool.default_queue_name = jobs_wire.QUEUE
+    pool.expires_extra_ms = 60_000
+    return pool
+
+
+def require_urls(settings: Settings) -> tuple[str, str]:
+    """The two URLs, or words on how to get them."""
+    if not settings.database_url or not settings.redis_url:
+        raise SetupError(
+            "AVTALE_DATABASE_URL and AVTALE_REDIS_URL are not set. `avtale up` brings its own "
+            "servers; any other command needs these two."
+        )
+    return settings.database_url, settings.redis_url
+
+
+@asynccontextmanager
+async def open_app(settings: Settings, *, pool_size: int = 10) -> AsyncIterator[App]:
+    """Build the parts and take them down again."""
+    database_url, redis_url = require_urls(settings)
+    if settings.secret_key is None:
+        raise SetupError("AVTALE_SECRET_KEY is not set: `openssl rand -hex 32` makes one.")
+    app = App(
+        settings=settings,
+        engine=make_engine(database_url, pool_size=pool_size),
+        keys=Keys(settings.secret_key.get_secret_value().encode()),
+        channels=make_channels(),
+        redis=make_redis(redis_url),
+    )
+    try:
+        yield app
+    finally:
+        for channel in app.channels.values():
+            await channel.close()
+        await app.redis.aclose()
+        await app.engine.dispose()
