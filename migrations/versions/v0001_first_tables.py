@@ -145,6 +145,7 @@ def upgrade() -> None:
     sa.Column('free_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.Column('parked_until', sa.DateTime(timezone=True), nullable=True),
     sa.Column('park_reason', sa.Text(), nullable=True),
+    sa.Column('failures', sa.Integer(), server_default='0', nullable=False),
     sa.Column('day', sa.Date(), nullable=True),
     sa.Column('used', sa.Integer(), server_default='0', nullable=False),
     sa.ForeignKeyConstraint(['sender_id'], ['senders.id'], name=op.f('fk_lanes_sender_id')),
@@ -291,6 +292,7 @@ def upgrade() -> None:
     op.create_index(op.f('ix_messages_booking_id'), 'messages', ['booking_id'], unique=False)
     op.create_index('ix_messages_claim', 'messages', ['sender_id', 'due_at'], unique=False, postgresql_where=sa.text("state in ('pending', 'retry_wait')"))
     op.create_index('ix_messages_due', 'messages', ['due_at'], unique=False, postgresql_where=sa.text("state in ('pending', 'retry_wait')"))
+    op.create_index('ix_messages_confirmations', 'messages', ['due_at'], unique=False, postgresql_where=sa.text("kind in ('invitation', 'host_invitation') and state in ('pending', 'retry_wait')"))
     op.create_index('ix_messages_identity', 'messages', ['identity_id'], unique=False)
     op.create_index('ix_messages_in_doubt', 'messages', ['handed_at'], unique=False, postgresql_where=sa.text("state = 'in_doubt'"))
     op.create_index('ix_messages_in_flight', 'messages', ['lease_until'], unique=False, postgresql_where=sa.text("state in ('leased', 'sending')"))

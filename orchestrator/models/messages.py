@@ -51,6 +51,7 @@ lanes = Table(
     Column("free_at", Instant, nullable=False, server_default=func.now()),  # minimum gap
     Column("parked_until", Instant),  # rate limit or circuit
     Column("park_reason", Text),
+    Column("failures", Integer, nullable=False, server_default="0"),  # troubles in a row
     Column("day", Date),  # in the sender's zone
     Column("used", Integer, nullable=False, server_default="0"),  # hand-over attempts of `day`
 )
@@ -139,6 +140,14 @@ Index(
     "ix_messages_in_doubt",
     messages.c.handed_at,
     postgresql_where=text("state = 'in_doubt'"),
+)
+# Confirmations that a prospect asked for go past caps, gaps and windows.
+Index(
+    "ix_messages_confirmations",
+    messages.c.due_at,
+    postgresql_where=text(
+        "kind in ('invitation', 'host_invitation') and state in ('pending', 'retry_wait')"
+    ),
 )
 Index("ix_messages_identity", messages.c.identity_id)
 # L4: one unlock opens one offer.
