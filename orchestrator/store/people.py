@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import RowMapping, exists, select
+from sqlalchemy import RowMapping, exists, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.models.people import companies, facts, identities, prospects, suppressions
@@ -90,19 +90,27 @@ async def _identities(
 async def _newest_facts(
     conn: AsyncConnection, ids: Sequence[UUID]
 ) -> defaultdict[UUID, dict[str, Fact]]:
-    rows = await conn.execute(
-        select(facts.c.prospect_id, facts.c.name, facts.c.value, facts.c.source, facts.c.found_on)
-        .where(facts.c.prospect_id.in_(ids))
-        .distinct(facts.c.prospect_id, facts.c.name)
-        .order_by(
-            facts.c.prospect_id,
-            facts.c.name,
-            facts.c.found_on.desc().nulls_last(),
-            facts.c.recorded_at.desc(),
-            facts.c.id.desc(),
+    age = (
+        func.row_number()
+        .over(
+            partition_by=(facts.c.prospect_id, facts.c.name),
+            order_by=(
+                facts.c.found_on.desc().nulls_last(),
+                facts.c.recorded_at.desc(),
+                facts.c.id.desc(),
+            ),
         )
+        .label("age")
     )
+    ranked = (
+        select(
+            facts.c.prospect_id, facts.c.name, facts.c.value, facts.c.source, facts.c.found_on, age
+        )
+        .where(facts.c.prospect_id.in_(ids))
+        .subquery()
+    )
+    rows = await conn.execute(select(ranked).where(ranked.c.age == 1))
     found: defaultdict[UUID, dict[str, Fact]] = defaultdict(dict)
-    for prospect_id, name, value, source, found_on in rows:
+    for prospect_id, name, value, source, found_on, _ in rows:
         found[prospect_id][name] = Fact(name, value, source, found_on)
     return found
