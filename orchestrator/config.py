@@ -27,6 +27,9 @@ class Settings(BaseSettings):
     organisation: str = Field("", description="who writes, for the footer of each message")
     postal_address: str = Field("", description="their postal address, for the footer")
     api_workers: int = 1
+    trusted_proxies: str = Field(
+        "", description="addresses or networks whose X-Forwarded-For is believed, comma-separated"
+    )
     send_connections: int = Field(10, ge=1, le=200, description="open connections per worker")
     lease_seconds: int = Field(60, ge=5)
     doubt_after_seconds: int = Field(660, ge=5, description="a `sending` older than this is in doubt")

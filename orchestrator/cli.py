@@ -1,0 +1,93 @@
+"""`avtale`: the root of the command line. Each area is a module of `orchestrator.commands`."""
+
+import importlib
+import importlib.util
+import sys
+from importlib.metadata import PackageNotFoundError, version
+from typing import Annotated
+
+import typer
+
+from orchestrator import logs
+from orchestrator.commands.common import err, fail
+from orchestrator.errors import AvtaleError
+
+# Module of orchestrator.commands -> the name of its group; None: its commands stand at the root.
+AREAS: dict[str, str | None] = {
+    "up": None,
+    "demo": None,
+    "sequence": "sequence",
+    "prospects": "prospects",
+    "enroll": None,
+    "why": None,
+    "tasks": "tasks",
+    "hosts": "hosts",
+    "senders": "senders",
+    "mail": "mail",
+    "keys": "key",
+    "server": None,
+}
+
+app = typer.Typer(
+    name="avtale",
+    help="Reach people where they read; offer a call only after they engaged.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+    rich_markup_mode=None,
+)
+
+
+def _register() -> None:
+    for module, name in AREAS.items():
+        path = f"orchestrator.commands.{module}"
+        if importlib.util.find_spec(path) is None:
+            continue
+        app.add_typer(importlib.import_module(path).app, name=name)
+
+
+def release() -> str:
+    """The installed version of Avtale."""
+    try:
+        return version("avtale")
+    except PackageNotFoundError:
+        return "0 (not installed)"
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"avtale {release()}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Reach people where they read; offer a call only after they engaged."""
+
+
+_register()
+
+
+def main() -> None:
+    """Run the command line. An expected error is one red line on stderr, and exit 2."""
+    logs.configure(level="WARNING", as_json=False)
+    try:
+        app()
+    except AvtaleError as error:
+        try:
+            fail(error)
+        except typer.Exit as ended:
+            sys.exit(ended.exit_code)
+    except KeyboardInterrupt:
+        err.print("Stopped.")
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

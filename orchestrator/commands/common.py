@@ -1,0 +1,116 @@
+"""What every command shares: opening an App, one red line for an error, JSON on stdout."""
+
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import asdict, is_dataclass
+from datetime import date, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from uuid import UUID
+
+import typer
+from pydantic import BaseModel, ValidationError
+from rich.console import Console
+from rich.markup import escape
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from orchestrator import config, migrate
+from orchestrator.config import Settings
+from orchestrator.db import check_server
+from orchestrator.endpoints import find_servers
+from orchestrator.errors import AvtaleError, SetupError, Unavailable
+
+if TYPE_CHECKING:
+    from orchestrator.wiring import App
+
+T = TypeVar("T")
+
+err = Console(stderr=True, highlight=False)
+out = Console(highlight=False)
+
+
+def settings() -> Settings:
+    """The environment's settings; where no server is named, those of a running `avtale up`."""
+    try:
+        return find_servers(config.get_settings())
+    except ValidationError as error:
+        lines = (f"AVTALE_{str(e['loc'][0]).upper()}: {e['msg']}" for e in error.errors())
+        raise SetupError("; ".join(lines)) from None
+
+
+def fail(error: AvtaleError) -> NoReturn:
+    """One red line on stderr, and exit 2."""
+    err.print(f"[red]{escape(error.message)}[/red]", soft_wrap=True)
+    raise typer.Exit(2)
+
+
+def run(work: Callable[["App"], Awaitable[T]], *, pool_size: int = 5) -> T:
+    """Open an App on a database that is new enough and migrated, and await `work` with it.
+
+    An AvtaleError, or servers that do not answer, end the command with one red line and exit 2.
+    """
+
+    from orchestrator.wiring import open_app  # channels and Redis: not for `avtale --help`
+
+    async def opened() -> T:
+        async with open_app(settings(), pool_size=pool_size) as app:
+            await check_server(app.engine, head=migrate.head())
+            return await work(app)
+
+    return guarded(opened)
+
+
+def guarded(work: Callable[[], Awaitable[T]]) -> T:
+    """`asyncio.run(work())` for commands without an App, with the same treatment of errors."""
+
+    async def awaited() -> T:
+        return await work()
+
+    try:
+        return asyncio.run(awaited())
+    except AvtaleError as error:
+        fail(error)
+    except (OSError, OperationalError, InterfaceError, TimeoutError) as error:
+        fail(_no_answer(error))
+    except DBAPIError as error:
+        if error.connection_invalidated:
+            fail(_no_answer(error))
+        raise
+
+
+def _no_answer(error: Exception) -> AvtaleError:
+    if isinstance(error, OSError) and error.filename:
+        return Unavailable(f"{error.filename}: {error.strerror}.")
+    return Unavailable(
+        f"The database does not answer ({type(error).__name__}): is it running, and is "
+        "AVTALE_DATABASE_URL right? `avtale up` brings its own."
+    )
+
+
+def emit(value: Any) -> None:
+    """`value` as JSON on stdout. Takes pydantic models, dataclasses, mappings, rows of them."""
+    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    sys.stdout.flush()
+
+
+def _plain(value: Any) -> Any:
+    match value:
+        case BaseModel():
+            return value.model_dump(mode="json")
+        case datetime() | date():
+            return value.isoformat()
+        case UUID() | Path():
+            return str(value)
+        case Mapping():
+            return dict(value)
+        case bytes():
+            return value.hex()
+        case set() | frozenset():
+            return sorted(value)
+        case Sequence():
+            return list(value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return asdict(value)
+    return str(value)
