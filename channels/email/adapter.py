@@ -1,0 +1,95 @@
+"""The email channel: freezing by `mime`, connections by `pool`, the conversation by `smtp`."""
+
+import asyncio
+
+from channels.base import (
+    Account,
+    Capabilities,
+    Draft,
+    NotSent,
+    OutboundMessage,
+    PassPoint,
+    Refused,
+    SendResult,
+)
+from channels.email import mime
+from channels.email.address import canonical_address, is_canonical
+from channels.email.classify import Phase
+from channels.email.pool import Pool
+from channels.email.settings import EmailSettings, read_settings
+
+
+class EmailChannel:
+    """SMTP submission: one recipient per transaction, at most one hand-over per `send`."""
+
+    name = "email"
+    # No idempotent key and no way to ask: evidence or a person settles what is in doubt.
+    capabilities = Capabilities(threads=True, html=True, subject=True)
+
+    def __init__(self) -> None:
+        self._pool = Pool()
+
+    def canonical(self, address: str) -> str:
+        """Lower case, the domain in its ASCII form (RFC 5890). Raises ValueError."""
+        return canonical_address(address)
+
+    def freeze(self, account: Account, draft: Draft) -> bytes:
+        """The message before dot-stuffing (RFC 5322). Pure. Raises ValueError."""
+        if not is_canonical(draft.recipient):
+            raise ValueError("the recipient is not in its canonical form")
+        return mime.build(account, read_settings(account), draft)
+
+    async def send(
+        self, account: Account, message: OutboundMessage, pass_point: PassPoint
+    ) -> SendResult:
+        """One SMTP transaction; `classify` says what each outcome means.
+
+        Raises what `pass_point` raises and CancelledError, with the connection closed.
+        """
+        try:
+            settings = read_settings(account)
+            sender = mime.envelope_sender(account, settings, message.payload)
+        except ValueError as error:
+            return NotSent("settings", str(error)[:500], lane="pause")
+        # The address that was suppressed, checked and shown must be the one that is mailed.
+        if not is_canonical(message.recipient) or not mime.is_to(
+            message.payload, message.recipient
+        ):
+            return Refused("address_mismatch", "the envelope and the mail name different people")
+        result = await self._attempt(account, settings, sender, message, pass_point, fresh=False)
+        if result is None:
+            result = await self._attempt(account, settings, sender, message, pass_point, fresh=True)
+        assert result is not None
+        return result
+
+    async def _attempt(
+        self,
+        account: Account,
+        settings: EmailSettings,
+        sender: str,
+        message: OutboundMessage,
+        pass_point: PassPoint,
+        *,
+        fresh: bool,
+    ) -> SendResult | None:
+        """None: a warm connection turned out dead at MAIL, before anything that counts."""
+        async with self._pool.lane(account, settings).connection(fresh=fresh) as connection:
+            warm = connection.reusable
+            if not warm:
+                failure = await connection.open()
+                if failure is not None:
+                    return failure
+            result = await connection.transact(sender, message, pass_point)
+            stale = warm and connection.lost and connection.phase is Phase.MAIL
+            return None if stale else result
+
+    async def check(self, account: Account) -> NotSent | None:
+        """Connect, secure, log in and hang up: None when all of it works. Raises ValueError."""
+        settings = read_settings(account)
+        async with self._pool.lane(account, settings).connection(fresh=True) as connection:
+            return await connection.open()
+
+    async def close(self) -> None:
+        """Drop every connection."""
+        self._pool.close()
+        await asyncio.sleep(0)  # lets the transports close

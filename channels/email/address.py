@@ -1,0 +1,36 @@
+"""Addresses: one spelling for storing, for suppressing and for the envelope."""
+
+import re
+
+from email_validator import EmailNotValidError, validate_email
+
+# An addr-spec that means the same to every parser: dot-atom, no quotes, comments or brackets.
+_ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_STRICT = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}", re.ASCII)
+
+
+def canonical_address(address: str) -> str:
+    """Lower case and ASCII, the domain by IDNA. Raises ValueError in words for a person.
+
+    Local parts are folded: no mailbox provider in use tells `Ola@` from `ola@`, and a suppression
+    must hold for both.
+    """
+    try:
+        found = validate_email(
+            address.strip(),
+            check_deliverability=False,
+            allow_smtputf8=False,
+            globally_deliverable=False,  # .example and .test are fine; a dot is asked for below
+        )
+    except EmailNotValidError as error:
+        raise ValueError(f"`{address}` is no email address: {error}") from None
+    canonical = (found.ascii_email or found.normalized).lower()
+    if not is_canonical(canonical):
+        raise ValueError(f"`{address}` is no email address that mail can be sent to.")
+    return canonical
+
+
+def is_canonical(address: str) -> bool:
+    """Whether `address` is exactly what the envelope may carry."""
+    return len(address) <= 254 and _STRICT.fullmatch(address) is not None

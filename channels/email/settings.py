@@ -1,0 +1,100 @@
+"""What `senders.settings` holds for email."""
+
+import ipaddress
+import json
+import ssl
+from functools import lru_cache
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from channels.base import Account
+
+Security = Literal["starttls", "tls", "plain_without_encryption"]
+
+
+def is_loopback(host: str) -> bool:
+    """Whether `host` is this machine, said by name or by number."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+class _Settings(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ImapSettings(_Settings):
+    """Where the answers arrive. The password is `imap_password` among the secrets."""
+
+    host: str
+    port: int = Field(993, ge=1, le=65535)
+    security: Security = "tls"
+    username: str = ""
+    folder: str = "INBOX"
+    ca_file: str | None = None
+
+
+class EmailSettings(_Settings):
+    """How to hand mail over. Certificates are verified unless encryption is off in so many words.
+
+    Times are seconds. `ca_file` names a PEM file of a private authority that is trusted as well.
+    """
+
+    host: str = Field(min_length=1)
+    port: int = Field(587, ge=1, le=65535)
+    security: Security = "starttls"
+    username: str | None = None
+    local_hostname: str | None = Field(None, pattern=r"^[A-Za-z0-9.\-\[\]:]+$")
+    ca_file: str | None = None
+    connect_timeout: float = Field(20, gt=0)
+    command_timeout: float = Field(60, gt=0)
+    data_timeout: float = Field(300, gt=0)  # for the reply to the final dot (RFC 5321 4.5.3.2.6)
+    connections: int = Field(10, ge=1, le=100)  # open at once to this account, per process
+    address_tokens: bool = False
+    tracking: bool = True
+    postmaster_name: str = ""
+    imap: ImapSettings | None = None
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> Self:
+        in_clear = self.security == "plain_without_encryption" and self.username
+        if in_clear and not is_loopback(self.host):
+            raise ValueError(
+                "a password never goes out in clear: use security `starttls` or `tls`, "
+                "or leave out `username`"
+            )
+        return self
+
+
+def parse_settings(values: object) -> EmailSettings:
+    """The settings of a sender. Raises ValueError in words that name the field."""
+    try:
+        return EmailSettings.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ValueError(f"email settings: {where}: {first['msg']}".replace(": :", ":")) from None
+
+
+@lru_cache(maxsize=1024)
+def _cached(items: str) -> EmailSettings:
+    return parse_settings(json.loads(items))
+
+
+def read_settings(account: Account) -> EmailSettings:
+    """The settings of `account`. Raises ValueError."""
+    return _cached(json.dumps(dict(account.settings), sort_keys=True))
+
+
+@lru_cache(maxsize=64)
+def tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """A verifying client context, TLS 1.2 and newer. Made once: loading the roots takes long."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if ca_file is not None:
+        context.load_verify_locations(cafile=ca_file)
+    return context
