@@ -1,0 +1,85 @@
+"""The hands that let a held enrollment go on, shared by closing a task and by a late date."""
+
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.rules import progress
+from orchestrator.rules.program import Duration, Program, SendStep, TaskStep
+from orchestrator.rules.window import add_duration
+from orchestrator.rules.zones import plausible_zones
+from orchestrator.store import history, standing, tasks
+
+_ON_ITS_WAY = frozenset({"pending", "retry_wait", "leased", "sending", "in_doubt"})
+
+
+async def go_on(
+    conn: AsyncConnection, row: RowMapping, person: RowMapping, *, now: datetime
+) -> None:
+    """Let a held, locked enrollment go on where it stood. A message of its step that is on its way
+    decides when; one that left, failed or was cancelled meanwhile lies behind it."""
+    state = await standing.message_state(conn, row["id"], row["step"])
+    if state is None:
+        await standing.resume_enrollment(conn, row["id"], state="active", due_at=now)
+    elif state in _ON_ITS_WAY:
+        await standing.resume_enrollment(conn, row["id"], state="sending", due_at=None)
+    else:
+        await next_step(conn, row, person, now=now)
+        return
+    await history.append(
+        conn,
+        "enrollment.resumed",
+        at=now,
+        prospect_id=row["prospect_id"],
+        enrollment_id=row["id"],
+        step=row["step"],
+    )
+
+
+async def next_step(
+    conn: AsyncConnection, row: RowMapping, person: RowMapping, *, now: datetime
+) -> None:
+    """Move a locked enrollment past the message or task where it stands."""
+    program = Program.model_validate(row["definition"])
+    at = program.step(row["step"])
+    if not isinstance(at, SendStep | TaskStep):
+        await standing.finish_enrollment(conn, row["id"], now=now)
+        kind, step = "enrollment.finished", row["step"]
+    else:
+        zones = plausible_zones(
+            zone=person["zone"],
+            country=person["country"],
+            phone=person["phone"],
+            language=person["language"],
+        )
+
+        def add(duration: Duration, start: datetime) -> datetime:
+            return add_duration(duration, start, zones, person["country"])
+
+        step, due_at = progress.after(program, row["step"], now, add)
+        await standing.move_enrollment(conn, row["id"], step=step, due_at=due_at, now=now)
+        kind = "enrollment.moved"
+    await history.append(
+        conn,
+        kind,
+        at=now,
+        prospect_id=row["prospect_id"],
+        enrollment_id=row["id"],
+        step=step,
+        was=row["step"],
+    )
+
+
+async def go_on_all(
+    conn: AsyncConnection, prospect_id: UUID, person: RowMapping, *, now: datetime
+) -> None:
+    """Let every held enrollment of a person go on that no open task keeps back. While an answer is
+    unread, none goes on."""
+    own, unread = await tasks.blocking(conn, prospect_id)
+    if unread:
+        return
+    for row in await standing.lock_enrollments(conn, [prospect_id]):
+        if row["state"] == "held" and row["id"] not in own:
+            await go_on(conn, row, person, now=now)
