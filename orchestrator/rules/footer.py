@@ -1,0 +1,124 @@
+"""The footer of each message: who writes, why, and how to say no. Pure.
+
+Three short lines under a person's own words. The reason is a person's too: `about` of the sequence
+is used where it is written as one ("because you keep the books of others"), in the language of the
+message; any other `about` is a note among colleagues and is not shown.
+"""
+
+from dataclasses import dataclass
+from html import escape
+
+_FALLBACK = "en"
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    because: str  # with which a reason starts
+    why: str  # {reason} starts with `because`
+    general: str  # with the company
+    general_alone: str
+    no: str  # {page}, {stop}: the two links
+    page: str
+    stop: str
+
+
+_WORDS = {
+    "nb": _Words(
+        "fordi",
+        "Jeg skriver til deg {reason}.",
+        "Jeg skriver til deg fordi jeg tror dette angår jobben du gjør i {company}.",
+        "Jeg skriver til deg fordi jeg tror dette angår jobben din.",
+        "Passer det ikke? {page} eller {stop}.",
+        "Svar med ett trykk",
+        "meld deg av",
+    ),
+    "sv": _Words(
+        "eftersom",
+        "Jag skriver till dig {reason}.",
+        "Jag skriver till dig eftersom jag tror att det här rör ditt arbete på {company}.",
+        "Jag skriver till dig eftersom jag tror att det här rör ditt arbete.",
+        "Passar det inte? {page} eller {stop}.",
+        "Svara med ett tryck",
+        "avregistrera dig",
+    ),
+    "da": _Words(
+        "fordi",
+        "Jeg skriver til dig {reason}.",
+        "Jeg skriver til dig, fordi jeg tror, det her vedrører dit arbejde hos {company}.",
+        "Jeg skriver til dig, fordi jeg tror, det her vedrører dit arbejde.",
+        "Passer det ikke? {page} eller {stop}.",
+        "Svar med ét tryk",
+        "afmeld dig",
+    ),
+    "en": _Words(
+        "because",
+        "I write to you {reason}.",
+        "I write to you because I think this concerns your work at {company}.",
+        "I write to you because I think this concerns your work.",
+        "Not for you? {page} or {stop}.",
+        "Say so in one tap",
+        "unsubscribe",
+    ),
+    "de": _Words(
+        "weil",
+        "Ich schreibe Ihnen, {reason}.",
+        "Ich schreibe Ihnen, weil ich glaube, dass es Ihre Arbeit bei {company} betrifft.",
+        "Ich schreibe Ihnen, weil ich glaube, dass es Ihre Arbeit betrifft.",
+        "Passt es nicht? {page} oder {stop}.",
+        "Antworten Sie mit einem Tipp",
+        "melden Sie sich ab",
+    ),
+}
+_ALIKE = {"no": "nb", "nn": "nb"}
+
+
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """The footer in both forms, without the body that it follows."""
+
+    text: str
+    html: str
+
+
+def footer(
+    language: str,
+    *,
+    sender_name: str,
+    organisation: str,
+    postal_address: str,
+    company: str | None,
+    about: str,
+    page_url: str,
+    unsubscribe_url: str,
+) -> Footer:
+    """The footer of a message to one prospect, in `language` or else in English."""
+    code = language.replace("_", "-").split("-")[0].lower()
+    words = _WORDS.get(_ALIKE.get(code, code), _WORDS[_FALLBACK])
+    who = ", ".join(part for part in (sender_name, organisation, postal_address) if part)
+    why = _why(words, about, company)
+    in_text = words.no.format(
+        page=f"{words.page}: {page_url}", stop=f"{words.stop}: {unsubscribe_url}"
+    ).removesuffix(".")
+    in_html = words.no.format(
+        page=_link(page_url, words.page), stop=_link(unsubscribe_url, words.stop)
+    )
+    return Footer(
+        text="\n".join(("-- ", who, why, in_text)),
+        html=(
+            '<p style="font-size:smaller;color:#666">'
+            f"{escape(who)}<br>\n{escape(why)}<br>\n{in_html}</p>"
+        ),
+    )
+
+
+def _why(words: _Words, about: str, company: str | None) -> str:
+    reason = " ".join(about.split()).rstrip(".")
+    if reason.lower().startswith(words.because + " "):
+        return words.why.format(reason=reason[0].lower() + reason[1:])
+    if company:
+        return words.general.format(company=company)
+    return words.general_alone
+
+
+def _link(url: str, shown: str) -> str:
+    return f'<a href="{escape(url)}" style="color:#666">{escape(shown)}</a>'
