@@ -6,15 +6,14 @@ listen on unix sockets in a directory of mode 0700, keep their data under `data_
 signal from the kernel when this process dies, however it dies.
 """
 
-import ctypes
 import fcntl
 import hashlib
 import importlib.util
 import os
 import shutil
 import signal
+import socket
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -23,9 +22,8 @@ from pathlib import Path
 from types import TracebackType
 
 from orchestrator.errors import SetupError
+from orchestrator.processes import child_setup, end, end_orphan
 
-_PR_SET_PDEATHSIG = 1
-_CLONE_NEWUSER = 0x10000000
 _SOCKET_PATH_LIMIT = 100  # sun_path is 108 bytes, and PostgreSQL appends ".s.PGSQL.5432.lock"
 _START_SECONDS = 300.0  # crash recovery of a large database takes its time
 
@@ -56,26 +54,25 @@ def valkey_bin() -> Path:
     return found[0]
 
 
-def _child_setup(death_signal: int, *, drop_root: bool) -> Callable[[], None]:
-    """What runs in the child between fork and exec."""
-    libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
-    parent = os.getpid()
+def _private_dir(directory: Path) -> None:
+    """Make `directory` ours alone, or raise SetupError when it is somebody else's."""
+    directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = directory.stat()
+    if found.st_uid != os.geteuid():
+        raise SetupError(f"{directory} belongs to another account: choose another AVTALE_DATA_DIR.")
+    if found.st_mode & 0o077:
+        directory.chmod(0o700)
 
-    def setup() -> None:
-        if libc is None:
-            return
-        if drop_root:
-            # PostgreSQL refuses uid 0. In a user namespace of its own, this uid is called 1000,
-            # so no directory has to be opened to another account.
-            if libc.unshare(_CLONE_NEWUSER) == 0:
-                Path("/proc/self/setgroups").write_text("deny")
-                Path("/proc/self/uid_map").write_text("1000 0 1")
-                Path("/proc/self/gid_map").write_text("1000 0 1")
-        libc.prctl(_PR_SET_PDEATHSIG, death_signal, 0, 0, 0)
-        if os.getppid() != parent:
-            os._exit(1)
 
-    return setup
+def _pong(address: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(1)
+        try:
+            client.connect(str(address))
+            client.sendall(b"PING\r\n")
+            return client.recv(16).startswith(b"+PONG")  # -LOADING while it reads its file
+        except OSError:
+            return False
 
 
 @dataclass(frozen=True)
@@ -87,13 +84,21 @@ class Endpoints:
 
 
 class Embedded:
-    """Both servers on one data directory. A context manager; `start` and `stop` may be called alone.
+    """Both servers on one data directory. A context manager; `start`, `stop` may be called alone.
 
     Raises SetupError when another process holds the directory, or when a server does not come up.
     """
 
-    def __init__(self, data_dir: Path, *, redis: bool = True, postgres_options: tuple[str, ...] = ()):
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        postgres: bool = True,
+        redis: bool = True,
+        postgres_options: tuple[str, ...] = (),
+    ):
         self.data_dir = data_dir.resolve()
+        self._want_postgres = postgres
         self._want_redis = redis
         self._options = postgres_options
         self._lock: int | None = None
@@ -129,15 +134,15 @@ class Embedded:
         self.stop()
 
     def start(self) -> Endpoints:
-        """Start what is not running and wait until both answer."""
+        """Start what is not running and wait until it answers."""
         for directory in (self.data_dir, self._sockets):
-            directory.mkdir(parents=True, exist_ok=True, mode=0o700)
-            directory.chmod(0o700)
+            _private_dir(directory)
         self._take_lock()
         try:
             if self._want_redis:
                 self.start_redis()
-            self._start_postgres()
+            if self._want_postgres:
+                self._start_postgres()
         except BaseException:
             self.stop()
             raise
@@ -160,27 +165,40 @@ class Embedded:
     def _cluster(self) -> Path:
         return self.data_dir / "postgres"
 
-    def _run(self, *command: str | Path) -> None:
+    def _run(self, *command: str | Path, say: str = "") -> None:
         done = subprocess.run(
             [str(part) for part in command],
-            preexec_fn=_child_setup(signal.SIGKILL, drop_root=os.geteuid() == 0),
+            preexec_fn=child_setup(signal.SIGKILL, drop_root=os.geteuid() == 0),
+            input=say,
             capture_output=True,
             text=True,
         )
+        if done.returncode and "root" in done.stderr:
+            raise SetupError(
+                "PostgreSQL refuses to run as root, and this machine allows no user namespace to "
+                "hide it in: start avtale as an ordinary user, or set AVTALE_DATABASE_URL."
+            )
         if done.returncode:
             raise SetupError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-500:]}")
 
+    def _make_cluster(self) -> None:
+        """A cluster with an empty database `avtale`, in place at once or not at all."""
+        staging = self.data_dir / "postgres.new"
+        shutil.rmtree(staging, ignore_errors=True)
+        self._run(
+            *(postgres_bin("initdb"), "-D", staging, "-U", "avtale", "-E", "UTF8"),
+            *("--locale=C.UTF-8", "--auth=trust", "--no-sync", "--no-instructions"),
+        )
+        self._run(
+            *(postgres_bin("postgres"), "--single", "-D", staging, "template1"),
+            say="create database avtale\n",
+        )
+        staging.rename(self._cluster)
+
     def _start_postgres(self) -> None:
-        fresh = not (self._cluster / "PG_VERSION").exists()
-        if fresh:
-            staging = self.data_dir / "postgres.new"
-            shutil.rmtree(staging, ignore_errors=True)
-            self._run(
-                *(postgres_bin("initdb"), "-D", staging, "-U", "avtale", "-E", "UTF8"),
-                *("--locale=C.UTF-8", "--auth=trust", "--no-sync", "--no-instructions"),
-            )
-            # A start that was killed inside initdb leaves no half-made cluster behind.
-            staging.rename(self._cluster)
+        if not (self._cluster / "PG_VERSION").exists():
+            self._make_cluster()
+        end_orphan(self._cluster / "postmaster.pid", str(self._cluster), signal.SIGINT)
         log = (self.data_dir / "postgres.log").open("ab")
         self._postgres = subprocess.Popen(
             [
@@ -192,13 +210,11 @@ class Embedded:
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=_child_setup(signal.SIGINT, drop_root=os.geteuid() == 0),
+            preexec_fn=child_setup(signal.SIGINT, drop_root=os.geteuid() == 0),
             process_group=0,
         )
         log.close()
         self._wait(self._postgres, self._postgres_answers, "postgres")
-        if fresh:
-            self._create_database()
 
     def _postgres_answers(self) -> bool:
         # The last line of postmaster.pid is the server's own word on its state.
@@ -209,45 +225,34 @@ class Embedded:
         ours = self._postgres is not None and lines[:1] == [str(self._postgres.pid)]
         return ours and len(lines) >= 8 and lines[7].strip() == "ready"
 
-    def _create_database(self) -> None:
-        import asyncio
-
-        import asyncpg
-
-        async def create() -> None:
-            conn = await asyncpg.connect(host=str(self._sockets), user="avtale", database="postgres")
-            try:
-                await conn.execute("create database avtale")
-            finally:
-                await conn.close()
-
-        asyncio.run(create())
-
     def start_redis(self) -> None:
-        """Start Valkey with an append-only file (apart, so that tests can take it away and back)."""
+        """Start Valkey with an append-only file (apart: tests take it away and back)."""
         home = self.data_dir / "redis"
         home.mkdir(exist_ok=True, mode=0o700)
-        socket = self._sockets / "redis.sock"
-        socket.unlink(missing_ok=True)
+        address = self._sockets / "redis.sock"
+        end_orphan(home / "redis.pid", str(address), signal.SIGTERM)
+        address.unlink(missing_ok=True)
         log = (self.data_dir / "redis.log").open("ab")
         self._redis = subprocess.Popen(
             [
-                *(str(valkey_bin()), "--port", "0", "--unixsocket", str(socket)),
+                *(str(valkey_bin()), "--port", "0", "--unixsocket", str(address)),
                 *("--unixsocketperm", "700", "--dir", str(home), "--appendonly", "yes"),
                 *("--save", "", "--maxmemory-policy", "noeviction", "--daemonize", "no"),
             ],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=_child_setup(signal.SIGTERM, drop_root=False),
+            preexec_fn=child_setup(signal.SIGTERM, drop_root=False),
             process_group=0,
         )
         log.close()
-        self._wait(self._redis, socket.exists, "redis")
+        (home / "redis.pid").write_text(f"{self._redis.pid}\n")
+        self._wait(self._redis, lambda: _pong(address), "redis")
 
     def stop_redis(self, *, kill: bool = False) -> None:
         """Stop Valkey; `kill` takes it down with SIGKILL."""
-        self._redis = self._end(self._redis, signal.SIGKILL if kill else signal.SIGTERM)
+        end(self._redis, signal.SIGKILL if kill else signal.SIGTERM)
+        self._redis = None
 
     def _wait(self, child: subprocess.Popen[bytes], ready: Callable[[], bool], name: str) -> None:
         deadline = time.monotonic() + _START_SECONDS
@@ -259,21 +264,11 @@ class Embedded:
                 raise SetupError(f"{name} did not answer within {_START_SECONDS:.0f} s.")
             time.sleep(0.01)
 
-    @staticmethod
-    def _end(child: "subprocess.Popen[bytes] | None", with_signal: int) -> None:
-        if child is None or child.poll() is not None:
-            return
-        child.send_signal(with_signal)
-        try:
-            child.wait(30)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
-
     def stop(self) -> None:
         """End both servers cleanly and give the directory back. Safe to call twice."""
-        self._postgres = self._end(self._postgres, signal.SIGINT)
-        self._redis = self._end(self._redis, signal.SIGTERM)
+        end(self._postgres, signal.SIGINT)
+        end(self._redis, signal.SIGTERM)
+        self._postgres = self._redis = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -1,0 +1,59 @@
+"""`avtale up`: the whole service from one command, with servers of its own."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from orchestrator import config, house
+from orchestrator.commands.common import err
+from orchestrator.config import Settings
+
+app = typer.Typer(help="Run everything on this machine.")
+
+
+def say(name: str, line: str) -> None:
+    """One line of a child, with its name before it."""
+    sys.stderr.write(f"{name:<7}| {line}\n")
+    sys.stderr.flush()
+
+
+def for_terminal(settings: Settings) -> Settings:
+    """Logs for people unless somebody asked for JSON; an address that fits the port."""
+    changes: dict[str, object] = {}
+    if "log_json" not in settings.model_fields_set:
+        changes["log_json"] = False
+    if "base_url" not in settings.model_fields_set:
+        changes["base_url"] = f"http://{settings.host}:{settings.port}"
+    return settings.model_copy(update=changes)
+
+
+async def _greet(settings: Settings) -> int | None:
+    whose = "embedded" if str(settings.data_dir) in str(settings.database_url) else "yours"
+    rows = [
+        ("API", f"{settings.base_url}/docs"),
+        ("Health", f"{settings.base_url}/readyz"),
+        ("Data", f"{settings.data_dir} (PostgreSQL: {whose})"),
+    ]
+    if settings.sandbox:
+        rows.insert(0, ("Sandbox", f"{settings.base_url}/sandbox"))
+    err.print("\n[bold]Avtale is up.[/bold] Ctrl-C ends it; the data stays.")
+    for name, value in rows:
+        err.print(f"  {name:<8} {value}", soft_wrap=True)
+    err.print("  Other commands find it by themselves: avtale key create me --scope '*'\n")
+    return None
+
+
+@app.command()
+def up(
+    port: Annotated[int | None, typer.Option(help="Default AVTALE_PORT.")] = None,
+    data_dir: Annotated[Path | None, typer.Option(help="Default AVTALE_DATA_DIR.")] = None,
+) -> None:
+    """Start PostgreSQL and Redis of its own (or use yours), the API and a worker; Ctrl-C ends all.
+
+    AVTALE_DATABASE_URL and AVTALE_REDIS_URL take over from the embedded servers.
+    """
+    given = {name: value for name, value in (("port", port), ("data_dir", data_dir)) if value}
+    settings = config.get_settings().model_copy(update=given)
+    raise typer.Exit(house.run(for_terminal(settings), say, _greet))
