@@ -48,7 +48,7 @@ class App:
 
 
 def make_redis(url: str) -> ArqRedis:
-    """A pool of our own: arq's passes no socket timeout, and a frozen Redis would hang it for ever."""
+    """A pool of our own: arq passes no socket timeout, and a frozen Redis would hang it for ever."""
     pool = ArqRedis.from_url(
         url,
         socket_timeout=5,

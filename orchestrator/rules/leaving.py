@@ -1,4 +1,4 @@
-"""May this message leave now? The same decision at the claim and, in SQL, at the point of no return."""
+"""May this message leave now? Decided at the claim, and again in SQL at the point of no return."""
 
 from dataclasses import dataclass
 from datetime import datetime

@@ -31,6 +31,7 @@ class Seen:
     opened: bool = False
     clicked: bool = False
     delivered: bool = False
+    had: frozenset[str] = frozenset()  # steps whose message was written: never a second time (L2)
     facts: Mapping[str, str] = field(default_factory=dict)
 
     def holds(self, condition: str) -> bool:
@@ -108,7 +109,9 @@ def walk(
         step, last = program.step(current), current
         match step:
             case SendStep():
-                return SendMessage(step)
+                if step.id not in seen.had:
+                    return SendMessage(step)
+                current = step.next
             case CallStep():
                 return OfferCall(step)
             case TaskStep():

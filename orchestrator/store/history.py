@@ -1,5 +1,6 @@
 """The append-only history (L7): written in the transaction that changed the state."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -31,6 +32,14 @@ async def append(
             detail=detail,
         )
     )
+
+
+async def append_many(
+    conn: AsyncConnection, lines: Sequence[dict[str, Any]], *, at: datetime
+) -> None:
+    """Append lines in order: dicts of kind, prospect_id, enrollment_id, message_id, detail."""
+    if lines:
+        await conn.execute(insert(history), [line | {"at": at} for line in lines])
 
 
 async def of_prospect(conn: AsyncConnection, prospect_id: UUID) -> list[dict[str, Any]]:

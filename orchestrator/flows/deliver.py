@@ -1,0 +1,86 @@
+"""Deliver one claimed message: hand it to its channel, settle what came of it."""
+
+from datetime import datetime
+
+from channels.base import Account, Channel, NotSent, OutboundMessage, SendResult, Unknown
+from orchestrator.combiner import Combiner
+from orchestrator.db import transaction
+from orchestrator.flows.after_trouble import after_trouble
+from orchestrator.flows.claim import Claimed
+from orchestrator.rules import progress
+from orchestrator.rules.program import END, CallStep, Duration
+from orchestrator.rules.settlement import columns, outcome
+from orchestrator.rules.window import add_duration
+from orchestrator.store import leases
+from orchestrator.wiring import App
+
+
+async def deliver(
+    app: App, combiner: Combiner, claimed: Claimed, account: Account, message: OutboundMessage
+) -> SendResult:
+    """Hand `message` over and settle the outcome. Never raises for what a provider does."""
+    row = claimed.row
+    channel: Channel = app.channels[row.channel]
+
+    async def pass_point() -> bool:
+        if not claimed.window_open():
+            return False
+        return await combiner.pass_point(
+            row.id,
+            claimed.fence,
+            prospect_id=row.prospect_id,
+            sender_id=row.sender_id,
+            sequence_id=claimed.sequence_id,
+            now=claimed.now(),
+        )
+
+    result: SendResult
+    passed = False
+
+    async def marked() -> bool:
+        nonlocal passed
+        passed = await pass_point()
+        return passed
+
+    try:
+        result = await channel.send(account, message, marked)
+    except Exception as error:  # noqa: BLE001 - a fault in an adapter must not decide L2 by luck
+        detail = f"{type(error).__name__} in the adapter"
+        result = Unknown(detail) if passed else NotSent("adapter_fault", detail)
+    await settle(app, combiner, claimed, result)
+    return result
+
+
+async def settle(app: App, combiner: Combiner, claimed: Claimed, result: SendResult) -> None:
+    """Write the outcome, and what follows for lane, sender and enrollment."""
+    now = claimed.now()
+    row = claimed.row
+    fraction = app.keys.fraction("retry", row.id)
+    found = outcome(result, attempt=claimed.attempt, fraction=fraction, now=now)
+    if found is None:
+        async with transaction(app.engine) as conn:
+            await leases.release(conn, row.id, claimed.fence, due=now, reason="stopped")
+        return
+    step, due, reason = _next(claimed, now) if found.state == "sent" else (None, None, None)
+    values = columns(row.id, claimed.fence, found, next_step=step, next_due=due, end_reason=reason)
+    written = await combiner.settle(values, prospect_id=row.prospect_id, now=now)
+    if written and (found.state in ("failed", "in_doubt") or found.park or found.pause):
+        async with transaction(app.engine) as conn:
+            await after_trouble(conn, claimed, found, now)
+    if step is not None and due is not None and due <= now:
+        app.ring("plan")
+
+
+def _next(claimed: Claimed, now: datetime) -> tuple[str | None, datetime | None, str | None]:
+    """Where the enrollment stands after this message: (step, due, None), or (None, None, why)."""
+    if claimed.row.kind not in ("outreach", "call_offer"):
+        return None, None, None
+    step = claimed.program.step(claimed.row.step)
+    if isinstance(step, CallStep):
+        return None, None, "offered"
+
+    def add(duration: Duration, start: datetime) -> datetime:
+        return add_duration(duration, start, claimed.zones, claimed.country)
+
+    target, due = progress.after(claimed.program, step.id, now, add)
+    return (None, None, "completed") if target == END else (target, due, None)

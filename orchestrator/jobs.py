@@ -1,0 +1,77 @@
+"""arq's part: doorbells. A job carries what to look at, wakes a loop, and may be lost or doubled.
+
+`reference`: arq 0.28 ends a worker when Redis restarts, hangs on a frozen one, and says nothing on
+a read-only one. So the worker here is rebuilt for ever, on a pool with timeouts, and nothing but
+latency depends on it.
+"""
+
+import asyncio
+import random
+from collections.abc import Callable
+from datetime import UTC
+from typing import Any
+
+import structlog
+from arq.worker import Worker, func
+
+from orchestrator import jobs_wire
+from orchestrator.wiring import make_redis
+
+log = structlog.get_logger()
+
+Ring = Callable[[str], None]
+
+
+def make_worker(redis_url: str, ring: Ring) -> Worker:
+    """An arq worker that calls `ring(what)` for each doorbell."""
+
+    async def on_ring(_ctx: dict[str, Any], what: str) -> None:
+        ring(what)
+
+    return Worker(
+        functions=[func(on_ring, name="ring", keep_result=0, max_tries=1, timeout=10)],
+        redis_pool=make_redis(redis_url),
+        queue_name=jobs_wire.QUEUE,
+        max_jobs=20,
+        poll_delay=0.05,
+        queue_read_limit=500,
+        keep_result=0,
+        job_timeout=10,
+        job_serializer=jobs_wire.serialize,
+        job_deserializer=jobs_wire.deserialize,
+        handle_signals=False,
+        timezone=UTC,
+        health_check_interval=3600,
+    )
+
+
+async def listen(redis_url: str, ring: Ring, stop: asyncio.Event) -> None:
+    """Answer doorbells until `stop`, through every outage of Redis."""
+    pause = 0.2
+    while not stop.is_set():
+        worker = make_worker(redis_url, ring)
+        running = asyncio.create_task(worker.async_run())
+        stopping = asyncio.create_task(stop.wait())
+        started = asyncio.get_running_loop().time()
+        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if not running.done():
+            running.cancel()
+        failure = (await asyncio.gather(running, return_exceptions=True))[0]
+        await _discard(worker)
+        if stop.is_set():
+            return
+        if asyncio.get_running_loop().time() - started > 30:
+            pause = 0.2
+        log.warning("doorbells.restarting", error=type(failure).__name__, pause=round(pause, 1))
+        await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter, no secret
+        pause = min(pause * 2, 10.0)
+
+
+async def _discard(worker: Worker) -> None:
+    """Close a worker without waiting on a Redis that may not answer."""
+    try:
+        async with asyncio.timeout(2):
+            await worker.close()
+    except Exception as error:  # noqa: BLE001 - it is being thrown away
+        log.debug("doorbells.close", error=type(error).__name__)

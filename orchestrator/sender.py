@@ -1,0 +1,176 @@
+"""The sending loop of a worker: claim, freeze, hand over, over and over.
+
+Work goes by lane. At most half of the connections serve one lane, so that a slow account leaves
+room for the others, and a lane that is full is not claimed from.
+"""
+
+import asyncio
+import contextlib
+import math
+from collections import Counter
+from datetime import timedelta
+from uuid import UUID
+
+import structlog
+
+from channels.base import Account
+from orchestrator.clock import database_now
+from orchestrator.combiner import Combiner
+from orchestrator.db import transaction
+from orchestrator.flows.claim import Claimed, claim
+from orchestrator.flows.deliver import deliver
+from orchestrator.flows.prepare import Parts, prepare
+from orchestrator.rules.outgoing import Missing, Outgoing, Prepared
+from orchestrator.store import leases, senders, standing, tasks
+from orchestrator.wiring import App
+
+log = structlog.get_logger()
+
+# Claimed messages that wait for a connection, per connection: the next one is always ready.
+_READY = 3
+
+
+class Sender:
+    """Sends for one process. `run` until `stop` is set, then finish what is under way."""
+
+    def __init__(self, app: App, combiner: Combiner, *, owner: str) -> None:
+        self._app = app
+        self._combiner = combiner
+        self._owner = owner
+        self._connections = asyncio.Semaphore(app.settings.send_connections)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._by_lane: Counter[UUID] = Counter()
+        self.bell = asyncio.Event()
+        self.sent = 0
+
+    @property
+    def _room(self) -> int:
+        return self._app.settings.send_connections * _READY - len(self._tasks)
+
+    def _busy(self) -> list[UUID]:
+        limit = max(1, math.ceil(self._app.settings.send_connections * _READY / 2))
+        return [lane for lane, count in self._by_lane.items() if count >= limit]
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Claim and send until `stop`. Trouble is logged, and tried again after a second."""
+        while not stop.is_set():
+            try:
+                started = await self.claim_once()
+            except Exception as error:  # noqa: BLE001 - the loop outlives any fault of one round
+                log.warning("sender.round_failed", error=type(error).__name__, detail=str(error))
+                await asyncio.sleep(1)
+                continue
+            if not started:
+                await self._rest(stop)
+        await self.finish()
+
+    async def _rest(self, stop: asyncio.Event) -> None:
+        """Until a bell, a free connection, `stop` or the sweep interval."""
+        waits = {asyncio.create_task(self.bell.wait()), asyncio.create_task(stop.wait())}
+        if self._tasks and self._room <= 0:
+            waits |= self._tasks
+        done, _ = await asyncio.wait(
+            waits,
+            timeout=self._app.settings.sweep_seconds,
+            return_when=asyncio.FIRST_COMPLETED,
+        )
+        self.bell.clear()
+        for one in waits - self._tasks - done:
+            one.cancel()
+
+    async def finish(self) -> None:
+        """Wait for what is under way; what waits for a connection is given back by its lease."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
+
+    async def claim_once(self) -> int:
+        """Claim what there is room for and start it. Returns how many were started."""
+        room = self._room
+        if room < self._app.settings.send_connections:
+            return 0
+        async with transaction(self._app.engine) as conn:
+            now = await database_now(conn)
+        claimed = await claim(self._app, now, owner=self._owner, batch=room, busy=self._busy())
+        if not claimed:
+            return 0
+        parts = Parts(self._app.settings, self._app.keys, self._app.channels)
+        async with transaction(self._app.engine) as conn:
+            ready = await prepare(conn, parts, [one.row for one in claimed], now)
+            accounts = {
+                sender_id: await senders.load_account(conn, self._app.keys, sender_id)
+                for sender_id in {one.row.sender_id for one in claimed}
+            }
+        for one in claimed:
+            self._start(one, ready[one.row.id], accounts[one.row.sender_id])
+        return len(claimed)
+
+    def _start(self, claimed: Claimed, ready: Outgoing, account: Account) -> None:
+        lane = claimed.row.sender_id
+        self._by_lane[lane] += 1
+        task = asyncio.create_task(self._one(claimed, ready, account))
+        self._tasks.add(task)
+
+        def done(finished: asyncio.Task[None]) -> None:
+            self._tasks.discard(finished)
+            self._by_lane[lane] -= 1
+            if not self._by_lane[lane]:
+                del self._by_lane[lane]
+            if not finished.cancelled() and (error := finished.exception()):
+                log.warning("sender.message_failed", message=str(claimed.row.id), error=repr(error))
+
+        task.add_done_callback(done)
+
+    async def _one(self, claimed: Claimed, ready: Outgoing, account: Account) -> None:
+        if not isinstance(ready, Prepared):
+            await self._hold(claimed, ready)
+            return
+        async with self._connections:
+            await deliver(self._app, self._combiner, claimed, account, ready.message)
+        self.sent += 1
+
+    async def _hold(self, claimed: Claimed, why: Outgoing) -> None:
+        """No homework, no message (L6): the lease goes back and a person gets the task."""
+        row, now = claimed.row, claimed.now()
+        if isinstance(why, Missing):
+            kind, title = "missing_fact", f"Missing: {', '.join(why.names)}"
+            detail: dict[str, object] = {"missing": list(why.names)}
+        else:
+            assert not isinstance(why, Prepared)
+            kind, title, detail = "undeliverable", why.reason[:200], {}
+        async with transaction(self._app.engine) as conn:
+            await standing.lock_prospects(conn, [row.prospect_id])
+            await leases.release(
+                conn, row.id, claimed.fence, due=now + timedelta(days=1), reason=kind
+            )
+            await tasks.open_task(
+                conn,
+                kind=kind,
+                title=title,
+                prospect_id=row.prospect_id,
+                enrollment_id=row.enrollment_id,
+                message_id=row.id,
+                step=row.step,
+                detail=detail,
+                now=now,
+            )
+
+
+async def drain(app: App, *, owner: str = "drain", rounds: int = 1000) -> int:
+    """Send everything that may leave now, then return how many hand-overs were made.
+
+    For tests and for one-shot use; the worker runs `Sender.run`.
+    """
+    combiner = Combiner(app.engine)
+    writer = asyncio.create_task(combiner.run())
+    sender = Sender(app, combiner, owner=owner)
+    try:
+        for _ in range(rounds):
+            started = await sender.claim_once()
+            await sender.finish()
+            if not started:
+                break
+    finally:
+        writer.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await writer
+    return sender.sent

@@ -1,0 +1,159 @@
+"""The point of no return and the settlement, for many messages in one transaction.
+
+Lock order, the same everywhere: senders, sequences, prospects by id, enrollments, messages. What
+stops a person takes the prospect's row first, what pauses a sequence or a sender takes its row: the
+statements here run after those locks are held and see every stop that was committed before (L4).
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_LOCKS = tuple(
+    text(f"select 1 from {table} where id = any(cast(:ids as uuid[])) order by id {strength}")  # noqa: S608 - constants
+    for table, strength in (
+        ("senders", "for share"),
+        ("sequences", "for share"),
+        ("prospects", "for no key update"),
+    )
+)
+
+
+async def lock(
+    conn: AsyncConnection,
+    *,
+    senders: Sequence[UUID],
+    sequences: Sequence[UUID],
+    prospects: Sequence[UUID],
+) -> None:
+    """Take the locks that make the checks of `pass_point` true until the commit."""
+    for statement, ids in zip(_LOCKS, (senders, sequences, prospects), strict=True):
+        if ids:
+            await conn.execute(statement, {"ids": sorted(set(ids))})
+
+
+# A host's copy concerns no prospect; a confirmation was asked for, and heeds only a no.
+_PASS = text("""
+with passed as (
+  update messages m set state = 'sending', handed_at = clock_timestamp()
+  from unnest(cast(:ids as uuid[]), cast(:fences as bigint[])) as w(id, fence),
+    enrollments e, sequences s, senders a, prospects p
+  where m.id = w.id and m.fence = w.fence and m.state = 'leased'
+    and m.lease_until > clock_timestamp() + make_interval(secs => :budget)
+    and e.id = m.enrollment_id and s.id = e.sequence_id and a.id = m.sender_id
+    and p.id = m.prospect_id and a.paused_at is null
+    and (m.kind = 'host_invitation' or (
+      p.opted_out_at is null
+      and exists (select 1 from identities i where i.id = m.identity_id and i.state = 'usable'
+        and not exists (select 1 from suppressions x where x.address_hash = i.address_hash))
+      and not exists (select 1 from suppressions x
+        where x.scope = 'person' and x.prospect_id = p.id)
+      and not exists (select 1 from identities o join suppressions x
+        on x.address_hash = o.address_hash and x.scope = 'person' where o.prospect_id = p.id)
+      and (m.kind = 'invitation' or (
+        s.state = 'active' and p.paused_at is null
+        and (p.not_before is null or p.not_before <= :now)
+        and e.state = 'sending' and e.step = m.step
+        and (e.answered_at is null or m.kind = 'call_offer')))))
+  returning m.id, m.fence, m.prospect_id, m.enrollment_id, m.attempt
+), told as (
+  insert into history (at, kind, prospect_id, enrollment_id, message_id, detail)
+  select :now, 'message.sending', prospect_id, enrollment_id, id,
+    jsonb_build_object('attempt', attempt, 'fence', fence) from passed
+)
+select id from passed
+""")
+
+
+async def pass_point(
+    conn: AsyncConnection,
+    wanted: Sequence[tuple[UUID, int]],
+    *,
+    budget: float,
+    now: datetime,
+) -> set[UUID]:
+    """Move leased messages (id, fence) to `sending` where nothing forbids it. `budget` is how many
+    seconds of lease must be left. Returns those that may be sent."""
+    rows = await conn.execute(
+        _PASS,
+        {
+            "ids": [one for one, _ in wanted],
+            "fences": [fence for _, fence in wanted],
+            "budget": budget,
+            "now": now,
+        },
+    )
+    return set(rows.scalars())
+
+
+# `sent` and what is provably unsent are also accepted for a message that was put in doubt
+# meanwhile, with the same fence: late evidence resolves it.
+_SETTLE = text("""
+with settled as (
+  update messages m set state = w.state, settled_at = :now, due_at = coalesce(w.due_at, m.due_at),
+    provider_ref = coalesce(w.provider_ref, m.provider_ref), last_class = w.class,
+    last_detail = w.detail, lease_owner = null, lease_until = null
+  from unnest(cast(:ids as uuid[]), cast(:fences as bigint[]), cast(:states as text[]),
+    cast(:dues as timestamptz[]), cast(:refs as text[]), cast(:classes as text[]),
+    cast(:details as text[])) as w(id, fence, state, due_at, provider_ref, class, detail)
+  where m.id = w.id and m.fence = w.fence and (
+    m.state = 'sending'
+    or (m.state = 'leased' and w.state in ('retry_wait', 'failed'))
+    or (m.state = 'in_doubt' and w.state in ('sent', 'retry_wait')))
+  returning m.id, m.prospect_id, m.enrollment_id, m.step, m.kind, m.state, m.attempt, m.fence,
+    m.sender_id, m.last_class
+), told as (
+  insert into history (at, kind, prospect_id, enrollment_id, message_id, detail)
+  select :now, 'message.' || state, prospect_id, enrollment_id, id,
+    jsonb_build_object('attempt', attempt, 'fence', fence, 'class', last_class, 'step', step,
+      'message_kind', kind)
+  from settled
+), moved as (
+  update enrollments e set
+    step = coalesce(w.next_step, e.step),
+    state = case when w.next_step is null then 'finished' else 'active' end,
+    stop_reason = case when w.next_step is null then w.end_reason end,
+    ended_at = case when w.next_step is null then cast(:now as timestamptz) end,
+    due_at = w.next_due, entered_step_at = :now
+  from settled d join unnest(cast(:ids as uuid[]), cast(:next_steps as text[]),
+    cast(:next_dues as timestamptz[]), cast(:end_reasons as text[]))
+    as w(id, next_step, next_due, end_reason) on w.id = d.id
+  where d.state = 'sent' and d.kind in ('outreach', 'call_offer')
+    and e.id = d.enrollment_id and e.state = 'sending' and e.step = d.step
+), rested as (
+  update lanes l set failures = 0 where l.failures > 0
+    and l.sender_id in (select sender_id from settled where state = 'sent')
+)
+select id from settled
+""")
+
+
+async def settle(
+    conn: AsyncConnection, outcomes: Sequence[dict[str, Any]], *, now: datetime
+) -> set[UUID]:
+    """Write outcomes, guarded by the fence, and move the enrollments of what was sent.
+
+    Each is a dict of id, fence, state, due_at, provider_ref, class, detail, next_step, next_due,
+    end_reason. Returns the ids that were written: a stale fence writes nothing.
+    """
+    columns = ("id", "fence", "state", "due_at", "provider_ref", "class", "detail", "next_step",
+               "next_due", "end_reason")  # fmt: skip
+    names = ("ids", "fences", "states", "dues", "refs", "classes", "details", "next_steps",
+             "next_dues", "end_reasons")  # fmt: skip
+    values: dict[str, Any] = {
+        name: [one[column] for one in outcomes] for name, column in zip(names, columns, strict=True)
+    }
+    return set((await conn.execute(_SETTLE, values | {"now": now})).scalars())
+
+
+async def states(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:
+    """State and fence of messages, to learn the outcome of a commit that did not answer."""
+    rows = await conn.execute(
+        text("select id, state, fence from messages where id = any(cast(:ids as uuid[]))"),
+        {"ids": list(ids)},
+    )
+    return {row["id"]: row for row in rows.mappings()}

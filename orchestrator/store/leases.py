@@ -1,0 +1,234 @@
+"""Claiming: which lanes are free, which messages are due, and the lease with its fence.
+
+Nothing here waits for a row that somebody else holds (SKIP LOCKED throughout), so a claim can not
+be part of a deadlock. Leases use the database's clock; due times use `now`.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_LANES = text("""
+select l.sender_id, l.day, l.used, s.daily_cap, s.gap_seconds, s.gap_jitter_seconds, s.zone, s.hours
+from lanes l join senders s on s.id = l.sender_id
+where s.paused_at is null
+  and l.free_at <= :now
+  and (l.parked_until is null or l.parked_until <= :now)
+  and not (l.sender_id = any(cast(:busy as uuid[])))
+  and exists (select 1 from messages m where m.sender_id = l.sender_id
+              and m.state in ('pending', 'retry_wait') and m.due_at <= :now)
+order by l.free_at
+limit :lanes
+for no key update of l skip locked
+""")
+
+
+async def free_lanes(
+    conn: AsyncConnection, *, now: datetime, busy: Sequence[UUID], lanes: int
+) -> Sequence[RowMapping]:
+    """Lock lanes that may send and have something due, longest free first."""
+    found = await conn.execute(_LANES, {"now": now, "busy": list(busy), "lanes": lanes})
+    return found.mappings().all()
+
+
+_ROW = """
+select m.id, m.enrollment_id, m.prospect_id, m.step, m.kind, m.channel, m.sender_id,
+  m.identity_id, m.unlock_id, m.booking_id, m.thread_of, m.rfc_message_id, m.attempt,
+  m.fence, e.version_id, e.sequence_id, e.state as enrollment_state, e.step as enrollment_step,
+  e.answered_at is not null as answered, p.opted_out_at is not null as opted_out,
+  p.paused_at is not null as prospect_paused, p.not_before, p.zone, p.country, p.phone,
+  p.language, i.address, coalesce(i.state = 'usable', true) as address_usable,
+  s.state = 'active' as sequence_active,
+  exists (select 1 from suppressions x where
+      (x.scope = 'person' and x.prospect_id = p.id)
+      or (x.scope = 'address' and x.address_hash = i.address_hash)
+      or (x.scope = 'person' and x.address_hash in
+          (select o.address_hash from identities o where o.prospect_id = p.id))) as suppressed
+from messages m
+join enrollments e on e.id = m.enrollment_id
+join sequences s on s.id = e.sequence_id
+join prospects p on p.id = m.prospect_id
+left join identities i on i.id = m.identity_id
+"""
+
+_CANDIDATES = text(f"""
+{_ROW}
+where m.id = any(array(
+  select c.id from unnest(cast(:senders as uuid[]), cast(:rooms as int[])) as w(sender_id, room)
+  cross join lateral (
+    select d.id from messages d
+    where d.sender_id = w.sender_id and d.state in ('pending', 'retry_wait') and d.due_at <= :now
+    order by d.due_at limit w.room) c))
+  and m.state in ('pending', 'retry_wait')
+order by m.due_at
+for no key update of m skip locked
+""")  # noqa: S608 - _ROW is a constant of this file
+
+
+async def candidates(
+    conn: AsyncConnection, *, rooms: Sequence[tuple[UUID, int]], now: datetime
+) -> Sequence[RowMapping]:
+    """Lock the due messages of these lanes, at most `room` each, with all that decides on them."""
+    found = await conn.execute(
+        _CANDIDATES,
+        {"senders": [one for one, _ in rooms], "rooms": [n for _, n in rooms], "now": now},
+    )
+    return found.mappings().all()
+
+
+_CONFIRMATIONS = text(f"""
+{_ROW}
+join senders a on a.id = m.sender_id and a.paused_at is null
+join lanes l on l.sender_id = m.sender_id and (l.parked_until is null or l.parked_until <= :now)
+where m.kind in ('invitation', 'host_invitation') and m.state in ('pending', 'retry_wait')
+  and m.due_at <= :now
+order by m.due_at
+limit :batch
+for no key update of m skip locked
+""")
+
+
+async def confirmations(
+    conn: AsyncConnection, *, now: datetime, batch: int
+) -> Sequence[RowMapping]:
+    """Lock due confirmations of bookings: they are asked for, and pass caps, gaps and windows."""
+    found = await conn.execute(_CONFIRMATIONS, {"now": now, "batch": batch})
+    return found.mappings().all()
+
+
+_LEASE = text("""
+update messages set state = 'leased', fence = fence + 1, attempt = attempt + 1,
+  lease_owner = :owner, lease_until = clock_timestamp() + make_interval(secs => :seconds)
+where id = any(cast(:ids as uuid[])) and state in ('pending', 'retry_wait')
+returning id, fence, attempt
+""")
+
+
+async def lease(
+    conn: AsyncConnection, ids: Sequence[UUID], *, owner: str, seconds: float
+) -> dict[UUID, RowMapping]:
+    """Lease messages that this transaction has locked; each gets a higher fence."""
+    rows = await conn.execute(_LEASE, {"ids": list(ids), "owner": owner, "seconds": seconds})
+    return {row["id"]: row for row in rows.mappings()}
+
+
+_HOLD = text("""
+update messages m set due_at = h.until
+from unnest(cast(:ids as uuid[]), cast(:untils as timestamptz[])) as h(id, until)
+where m.id = h.id and m.state in ('pending', 'retry_wait')
+""")
+
+
+async def hold(conn: AsyncConnection, until: dict[UUID, datetime]) -> None:
+    """Move unclaimed messages to a later due time."""
+    if until:
+        await conn.execute(_HOLD, {"ids": list(until), "untils": list(until.values())})
+
+
+_DROP = text("""
+update messages m set state = d.state, last_class = d.reason
+from unnest(cast(:ids as uuid[]), cast(:states as text[]), cast(:reasons as text[]))
+  as d(id, state, reason)
+where m.id = d.id and m.state in ('pending', 'retry_wait')
+""")
+
+
+async def drop(conn: AsyncConnection, drops: dict[UUID, tuple[str, str]]) -> None:
+    """End unclaimed messages: id -> (cancelled or suppressed, reason)."""
+    if drops:
+        states, reasons = zip(*drops.values(), strict=True)
+        await conn.execute(
+            _DROP, {"ids": list(drops), "states": list(states), "reasons": list(reasons)}
+        )
+
+
+_PACE = text("""
+update lanes l set free_at = p.free_at, day = p.day, used = p.used
+from unnest(cast(:ids as uuid[]), cast(:frees as timestamptz[]), cast(:days as date[]),
+  cast(:useds as int[])) as p(id, free_at, day, used)
+where l.sender_id = p.id
+""")
+
+
+async def pace(conn: AsyncConnection, paces: Sequence[dict[str, Any]]) -> None:
+    """Write what a claim took from each lane: dicts of id, free_at, day, used."""
+    if paces:
+        await conn.execute(
+            _PACE,
+            {
+                "ids": [one["id"] for one in paces],
+                "frees": [one["free_at"] for one in paces],
+                "days": [one["day"] for one in paces],
+                "useds": [one["used"] for one in paces],
+            },
+        )
+
+
+_RELEASE = text("""
+update messages set state = 'retry_wait', due_at = :due, lease_owner = null, lease_until = null,
+  last_class = :reason
+where id = :id and fence = :fence and state = 'leased'
+returning id
+""")
+
+
+async def release(
+    conn: AsyncConnection, message_id: UUID, fence: int, *, due: datetime, reason: str
+) -> bool:
+    """Give a lease back unsent. False when the fence has moved on or the message was stopped."""
+    done = await conn.execute(
+        _RELEASE, {"id": message_id, "fence": fence, "due": due, "reason": reason}
+    )
+    return done.first() is not None
+
+
+_EXPIRE = text("""
+update messages set state = 'retry_wait', lease_owner = null, lease_until = null,
+  last_class = 'lease_expired'
+where id in (select id from messages where state = 'leased' and lease_until < clock_timestamp()
+  limit :batch for no key update skip locked)
+returning id, prospect_id, enrollment_id, fence
+""")
+
+
+async def expire(conn: AsyncConnection, *, batch: int = 500) -> Sequence[RowMapping]:
+    """Take back leases that ran out before the point of no return: provably unsent."""
+    return (await conn.execute(_EXPIRE, {"batch": batch})).mappings().all()
+
+
+_DOUBT = text("""
+update messages set state = 'in_doubt', lease_owner = null, lease_until = null,
+  last_class = 'in_doubt', last_detail = 'no outcome was seen after the hand-over began'
+where id in (select id from messages where state = 'sending'
+  and handed_at < clock_timestamp() - make_interval(secs => :seconds)
+  limit :batch for no key update skip locked)
+returning id, prospect_id, enrollment_id, step, fence
+""")
+
+
+async def doubt(conn: AsyncConnection, *, seconds: float, batch: int = 500) -> Sequence[RowMapping]:
+    """Mark hand-overs that nobody settled within `seconds` as in doubt: never resent by itself."""
+    return (await conn.execute(_DOUBT, {"seconds": seconds, "batch": batch})).mappings().all()
+
+
+_PARK = text("""
+update lanes set parked_until = :until, park_reason = :reason, failures = failures + 1
+where sender_id = :id
+""")
+
+
+async def park(conn: AsyncConnection, sender_id: UUID, *, until: datetime, reason: str) -> None:
+    """Let a lane rest until `until`."""
+    await conn.execute(_PARK, {"id": sender_id, "until": until, "reason": reason})
+
+
+async def lane_failures(conn: AsyncConnection, sender_id: UUID) -> int:
+    """How many troubles in a row this lane has had."""
+    row = await conn.execute(
+        text("select failures from lanes where sender_id = :id"), {"id": sender_id}
+    )
+    return int(row.scalar_one())

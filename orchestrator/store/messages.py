@@ -1,0 +1,62 @@
+"""Messages as the outbox: written by the planner, looked up by id and thread."""
+
+from collections import defaultdict
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.models.messages import messages
+
+
+async def insert_planned(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Insert pending messages; a step that has its message already keeps it (L2). Returns the ids
+    that are new."""
+    if not rows:
+        return set()
+    made = await conn.execute(
+        insert(messages).on_conflict_do_nothing().returning(messages.c.id), list(rows)
+    )
+    return set(made.scalars())
+
+
+async def of_steps(
+    conn: AsyncConnection, enrollment_ids: Sequence[UUID]
+) -> defaultdict[UUID, dict[str, UUID]]:
+    """Message ids of these enrollments by enrollment and step, without those about bookings."""
+    rows = await conn.execute(
+        select(messages.c.enrollment_id, messages.c.step, messages.c.id).where(
+            messages.c.enrollment_id.in_(enrollment_ids),
+            messages.c.kind.in_(("outreach", "call_offer")),
+        )
+    )
+    found: defaultdict[UUID, dict[str, UUID]] = defaultdict(dict)
+    for enrollment_id, step, message_id in rows:
+        found[enrollment_id][step] = message_id
+    return found
+
+
+async def get(conn: AsyncConnection, message_id: UUID) -> RowMapping | None:
+    """One message."""
+    rows = await conn.execute(select(messages).where(messages.c.id == message_id))
+    return rows.mappings().one_or_none()
+
+
+_EVIDENCE = text("""
+update messages set state = 'sent', settled_at = :now, last_class = 'evidence',
+  last_detail = :evidence
+where id = :id and state = 'in_doubt'
+returning id, enrollment_id, prospect_id, step, kind, fence
+""")
+
+
+async def settle_by_evidence(
+    conn: AsyncConnection, message_id: UUID, *, evidence: str, now: datetime
+) -> RowMapping | None:
+    """A message in doubt that something came back for has left: mark it sent. None: no doubt."""
+    rows = await conn.execute(_EVIDENCE, {"id": message_id, "evidence": evidence, "now": now})
+    return rows.mappings().one_or_none()

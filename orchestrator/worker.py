@@ -1,0 +1,132 @@
+"""The worker process: loops that look at PostgreSQL, woken early by doorbells.
+
+Every loop is level-triggered: it asks what is due. Any number of workers may run; each takes what
+no other has locked.
+"""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+import structlog
+
+from orchestrator import imap, jobs, migrate
+from orchestrator.clock import database_now
+from orchestrator.combiner import Combiner
+from orchestrator.config import Settings
+from orchestrator.db import check_server, transaction
+from orchestrator.flows.plan import plan
+from orchestrator.flows.read_events import read_events
+from orchestrator.flows.sweep import sweep
+from orchestrator.ids import uuid7
+from orchestrator.sender import Sender
+from orchestrator.store import heartbeats
+from orchestrator.wiring import App, open_app, require_urls
+
+log = structlog.get_logger()
+
+_BEAT_SECONDS = 5.0
+_CANARY_SECONDS = 15.0
+
+Work = Callable[[App, datetime], Awaitable[int]]
+
+
+class Worker:
+    """One worker process' loops and bells."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-6:]}"
+        self.stop = asyncio.Event()
+        self.combiner = Combiner(app.engine)
+        self.sender = Sender(app, self.combiner, owner=self.name)
+        self._bells = {"plan": asyncio.Event(), "read": asyncio.Event(), "send": self.sender.bell}
+
+    def ring(self, what: str) -> None:
+        """A doorbell rang: wake the loop that it names."""
+        if what == "canary":
+            asyncio.get_running_loop().create_task(self._canary_landed())
+        elif bell := self._bells.get(what):
+            bell.set()
+
+    async def _canary_landed(self) -> None:
+        with contextlib.suppress(Exception):
+            async with transaction(self.app.engine) as conn:
+                await heartbeats.canary(conn, self.name)
+
+    async def run(self) -> None:
+        """Run until `stop`; then stop claiming, finish what is under way, and leave."""
+        _, redis_url = require_urls(self.app.settings)
+        writer = asyncio.create_task(self.combiner.run())
+        loops = [
+            self._loop("plan", plan, self._bells["plan"]),
+            self._loop("read", read_events, self._bells["read"]),
+            self._loop("sweep", self._sweep, asyncio.Event()),
+            self._loop("beat", self._beat, asyncio.Event(), rest=_BEAT_SECONDS),
+            self._loop("canary", self._ring_canary, asyncio.Event(), rest=_CANARY_SECONDS),
+            self.sender.run(self.stop),
+            jobs.listen(redis_url, self.ring, self.stop),
+            imap.run_mailboxes(self.app, self.stop),
+        ]
+        try:
+            await asyncio.gather(*loops)
+        finally:
+            writer.cancel()
+            with contextlib.suppress(Exception):
+                async with transaction(self.app.engine) as conn:
+                    await heartbeats.leave(conn, self.name)
+
+    async def _sweep(self, app: App, now: datetime) -> int:
+        await sweep(app, now)
+        return 0
+
+    async def _beat(self, app: App, _now: datetime) -> int:
+        detail = {"sent": self.sender.sent, "commits": self.combiner.commits}
+        async with transaction(app.engine) as conn:
+            await heartbeats.beat(conn, self.name, json.dumps(detail))
+        return 0
+
+    async def _ring_canary(self, app: App, _now: datetime) -> int:
+        app.ring("canary")
+        return 0
+
+    async def _loop(
+        self, name: str, work: Work, bell: asyncio.Event, *, rest: float | None = None
+    ) -> None:
+        """Do `work` while it finds something; rest until the bell, the interval or the stop."""
+        interval = rest or self.app.settings.sweep_seconds
+        while not self.stop.is_set():
+            bell.clear()
+            try:
+                async with transaction(self.app.engine) as conn:
+                    now = await database_now(conn)
+                if await work(self.app, now):
+                    continue
+            except Exception as error:  # noqa: BLE001 - a loop outlives any fault of one round
+                log.warning(f"{name}.round_failed", error=type(error).__name__, detail=str(error))
+            await _either(bell, self.stop, interval)
+
+
+async def _either(bell: asyncio.Event, stop: asyncio.Event, seconds: float) -> None:
+    waits = {asyncio.create_task(bell.wait()), asyncio.create_task(stop.wait())}
+    await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    for one in waits:
+        one.cancel()
+
+
+async def main(settings: Settings) -> None:
+    """Run a worker until SIGTERM or SIGINT. Raises SetupError when the database is not ready."""
+    async with open_app(settings) as app:
+        await check_server(app.engine, head=migrate.head())
+        worker = Worker(app)
+        loop = asyncio.get_running_loop()
+        for one in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(one, worker.stop.set)
+        log.info("worker.started", worker=worker.name)
+        await worker.run()
+        log.info("worker.stopped", worker=worker.name)
