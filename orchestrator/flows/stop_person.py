@@ -27,8 +27,8 @@ async def stop_person(
     """End every running sequence of a person. Once this is committed nothing automated leaves (L4).
 
     `reason` `opt_out` or `complaint` also opts the person out of everything, for good.
-    `whole_company` stops their colleagues' sequences too, without opting anybody else out. `keys` is
-    not needed: identities carry their suppression key. Raises NotFound.
+    `whole_company` stops their colleagues' sequences too, without opting anybody else out. `keys`
+    is not needed: identities carry their suppression key. Raises NotFound.
     """
     others = await standing.colleagues(conn, prospect_id) if whole_company else []
     known = await standing.lock_prospects(conn, [prospect_id, *others])

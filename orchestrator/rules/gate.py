@@ -43,7 +43,7 @@ Action = Literal["note", "unlock", "proceed", "end", "hold", "ask", "postpone", 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The facts of one engagement. `by_person`: somebody of ours has read it and said its meaning."""
+    """The facts of one engagement. `by_person`: one of us has read it and said its meaning."""
 
     kind: str
     grade: Grade
@@ -128,10 +128,7 @@ def _interested(answer: Answer, program: Program | None, standing: Standing) -> 
     if not standing.running and not _reopens(standing):
         return _read(answer, "interested after the sequence was stopped")
     edge = answer_edge(program, standing.step) if standing.running else None
-    if edge is None or (
-        edge != END and call_behind(program, edge) is None and not standing.running
-    ):
-        edge = late_edge(program, standing.step)
+    edge = edge or late_edge(program, standing.step)
     if edge is None or edge == END:
         if standing.running:
             return Decision("end", ANSWERED, others="stop")

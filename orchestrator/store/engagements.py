@@ -77,7 +77,8 @@ async def add_unlock(
         .on_conflict_do_nothing(index_elements=["enrollment_id"])
         .returning(unlocks.c.id)
     )
-    return made.scalar_one_or_none()
+    unlock: UUID | None = made.scalar_one_or_none()
+    return unlock
 
 
 async def unlock_of(conn: AsyncConnection, enrollment_id: UUID) -> RowMapping | None:

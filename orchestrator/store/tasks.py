@@ -42,7 +42,8 @@ async def open_task(
         .on_conflict_do_nothing()
         .returning(tasks.c.id)
     )
-    return made.scalar_one_or_none()
+    opened: UUID | None = made.scalar_one_or_none()
+    return opened
 
 
 async def get(conn: AsyncConnection, task_id: UUID, *, lock: bool = False) -> RowMapping | None:
