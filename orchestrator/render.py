@@ -115,7 +115,7 @@ def _dotted(node: nodes.Node) -> str | None:
     return None
 
 
-def missing_of(
+def missing_values(
     wording: Wording, context: Mapping[str, Any], needs: Iterable[str] = ()
 ) -> tuple[str, ...]:
     """The names that `wording` and `needs` ask for and `context` lacks. Raises CannotRender."""
@@ -133,7 +133,7 @@ def render_wording(
     The text is made from the HTML when there is none, and the other way round. Raises
     MissingValues naming all that is missing at once, and CannotRender.
     """
-    missing = missing_of(wording, context, needs)
+    missing = missing_values(wording, context, needs)
     if missing:
         raise MissingValues(missing)
     subject = _render(wording.subject, context, html=False)

@@ -1,0 +1,80 @@
+"""What was frozen: the bytes of messages, and the links that are followed in them."""
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.models.messages import frozen, links, messages
+from orchestrator.models.sequences import enrollments
+
+# A message that may have reached the person: a later one may answer it.
+_LEFT = ("sending", "sent", "in_doubt")
+
+
+async def load(conn: AsyncConnection, message_ids: Collection[UUID]) -> dict[UUID, RowMapping]:
+    """What is frozen already, by message."""
+    rows = await conn.execute(
+        select(frozen.c.message_id, frozen.c.recipient, frozen.c.payload, frozen.c.frozen_at).where(
+            frozen.c.message_id.in_(message_ids)
+        )
+    )
+    return {row["message_id"]: row for row in rows.mappings()}
+
+
+async def save(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
+    """Freeze. A message that somebody else froze first keeps that; the ids that are new."""
+    if not rows:
+        return set()
+    made = await conn.execute(
+        insert(frozen).values(list(rows)).on_conflict_do_nothing().returning(frozen.c.message_id)
+    )
+    return set(made.scalars())
+
+
+async def save_links(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
+    """Keep the addresses behind the links of what was just frozen."""
+    if rows:
+        await conn.execute(insert(links).values(list(rows)).on_conflict_do_nothing())
+
+
+async def threads(
+    conn: AsyncConnection, enrollment_ids: Collection[UUID]
+) -> defaultdict[UUID, list[RowMapping]]:
+    """The messages of each enrollment that may have reached the person, oldest first: id,
+    thread_of, rfc_message_id, provider_ref, subject."""
+    rows = await conn.execute(
+        select(
+            messages.c.enrollment_id,
+            messages.c.id,
+            messages.c.thread_of,
+            messages.c.rfc_message_id,
+            messages.c.provider_ref,
+            frozen.c.subject,
+        )
+        .join(frozen, frozen.c.message_id == messages.c.id)
+        .where(
+            messages.c.enrollment_id.in_(enrollment_ids),
+            messages.c.state.in_(_LEFT),
+            messages.c.kind.in_(("outreach", "call_offer")),
+        )
+        .order_by(frozen.c.frozen_at, messages.c.id)
+    )
+    found: defaultdict[UUID, list[RowMapping]] = defaultdict(list)
+    for row in rows.mappings():
+        found[row["enrollment_id"]].append(row)
+    return found
+
+
+async def versions(conn: AsyncConnection, enrollment_ids: Collection[UUID]) -> dict[UUID, UUID]:
+    """The sequence version of each enrollment."""
+    rows = await conn.execute(
+        select(enrollments.c.id, enrollments.c.version_id).where(
+            enrollments.c.id.in_(enrollment_ids)
+        )
+    )
+    return {enrollment_id: version_id for enrollment_id, version_id in rows}
