@@ -1,0 +1,71 @@
+# Everything starts here: `make demo` to see it, `make test` to trust it, `make help` for the rest.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.avtale-stamp
+LOCKS := requirements/uv.lock requirements/dev.lock
+# Addresses of registries stay out of the locks: whoever installs says where from (pip's and uv's own
+# settings and environment).
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+  --no-header --python-version 3.11 pyproject.toml
+
+.PHONY: help setup demo up test test-system lint format lock screenshots clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' \
+	  | { column -t -s '|' 2>/dev/null || cat; }
+
+setup: $(STAMP) ## Make .venv with pinned, hash-checked versions
+
+$(STAMP): $(LOCKS) pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || { \
+	  echo "Avtale needs Python 3.11 or newer as $(PYTHON): make setup PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+	  echo "This Python cannot make environments: install its venv package (on Debian python3-venv)." >&2; \
+	  exit 1; }
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+	  -r requirements/uv.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode \
+	  -r requirements/dev.lock
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
+	touch $@
+
+demo: $(STAMP) ## Start everything with a sandbox to play in; Ctrl-C ends it
+	@$(BIN)/avtale demo
+
+up: $(STAMP) ## Start the service with servers of its own; Ctrl-C ends it, the data stays
+	@$(BIN)/avtale up
+
+test: $(STAMP) ## Run the tests that need nothing but Python
+	$(BIN)/python -m pytest -q -m 'not system'
+
+test-system: $(STAMP) ## Run the tests with Debian's Postfix, Dovecot and Chromium (as root)
+	$(BIN)/python -m pytest -q -m system
+
+lint: $(STAMP) ## Check style, types, layers, migrations and what must not be committed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m orchestrator.dev.check_migrations
+	$(BIN)/python -m orchestrator.dev.check_tree
+
+format: $(STAMP) ## Let ruff tidy the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+lock: ## Choose versions anew within pyproject's bounds and pin them with hashes
+	test -x $(BIN)/uv
+	$(COMPILE) --extra embedded -o requirements/run.lock
+	$(COMPILE) --extra embedded --extra dev -c requirements/run.lock -o requirements/dev.lock
+
+screenshots: $(STAMP) ## Take pictures of the pages on a desktop and a phone width (needs Chromium)
+	$(BIN)/python -m orchestrator.dev.screenshots
+
+clean: ## Remove what was built, and the demo's data
+	rm -rf .venv var/demo .pytest_cache .mypy_cache .ruff_cache .import_linter_cache dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""Tools of those who work on Avtale; nothing of the service imports them."""
