@@ -1,5 +1,6 @@
 """Headers in three languages, rows taken whole or not at all, cells that are no formulas."""
 
+import contextlib
 import unicodedata
 from datetime import date
 
@@ -92,7 +93,7 @@ def test_headers_that_cannot_be_read(
 def test_every_fault_of_a_row_is_named_by_its_column() -> None:
     row = refused(
         ["E-post", "Land", "Språk", "Tidssone", "fact.pain", "fact.pain.on"],
-        ["a@b.no, c@d.no", "Utopia", "Klingon", "Mars", "x", "03/31/2026"],
+        ["a@b.no, c@d.no", "Utopia", "Gibberish", "Mars", "x", "03/31/2026"],
     )
     assert set(row.reasons) == {"E-post", "Land", "Språk", "Tidssone", "fact.pain.on"}
 
@@ -145,10 +146,8 @@ def test_no_row_crashes(cells: list[str]) -> None:
 @given(st.lists(st.text(max_size=30), max_size=6))
 def test_no_header_crashes(header: list[str]) -> None:
     sniff(",".join(header))
-    try:
+    with contextlib.suppress(BadHeader):
         assert isinstance(match(header, {}), Columns)
-    except BadHeader:
-        pass
 
 
 DANGEROUS = st.text(alphabet="=+-@＝＋－＠\t\r\n \u00a0\u200b\x00\x01ax1'", max_size=8)
