@@ -1,16 +1,28 @@
 """Freeze claimed messages: choose the wording, render, add footer and tracking, fix the bytes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from hashlib import sha256
+from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Channel
+from channels.base import Account, Channel, Draft, OutboundMessage
 from orchestrator.config import Settings
+from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
-from orchestrator.rules.outgoing import MessageRow, Outgoing
+from orchestrator.render import CannotRender, MissingValues, render_wording
+from orchestrator.rules.compose import Addressed, compose, subject_of, thread_of
+from orchestrator.rules.context import PersonFacts, template_context
+from orchestrator.rules.footer import footer
+from orchestrator.rules.outgoing import MessageRow, Missing, Outgoing, Prepared, Unsendable
+from orchestrator.rules.program import CallStep, Program, SendStep
+from orchestrator.rules.tracking import wanted
+from orchestrator.rules.wording import choose
+from orchestrator.store import frozen, people, senders, sequences
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +34,38 @@ class Parts:
     channels: Mapping[str, Channel]
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """All that a batch needs to know, read in a fixed number of queries."""
+
+    programs: Mapping[UUID, Program]  # by enrollment
+    people: Mapping[UUID, PersonFacts]
+    accounts: Mapping[UUID, Account]
+    zones: Mapping[UUID, ZoneInfo]  # of the senders
+    before: Mapping[UUID, Sequence[Mapping[str, Any]]]  # by enrollment, oldest first
+
+
+@dataclass(slots=True)
+class _Links:
+    """The followed links of one message: one address, one link."""
+
+    message_id: UUID
+    keys: Keys
+    base_url: str
+    by_url: dict[str, UUID] = field(default_factory=dict)
+
+    def token_url(self, url: str) -> str:
+        """The address that stands in the message instead of `url`."""
+        link = self.by_url.setdefault(url, uuid7())
+        return f"{self.base_url}/c/{self.keys.token('click', link)}"
+
+    def rows(self) -> list[dict[str, Any]]:
+        return [
+            {"id": link, "message_id": self.message_id, "url": url}
+            for url, link in self.by_url.items()
+        ]
+
+
 async def prepare(
     conn: AsyncConnection, parts: Parts, rows: Sequence[MessageRow], now: datetime
 ) -> dict[UUID, Outgoing]:
@@ -30,4 +74,155 @@ async def prepare(
     A message that is frozen already comes back as it was stored. The number of queries does not
     depend on the number of messages. Writes `frozen` and `links`; no network.
     """
-    raise NotImplementedError
+    if not rows:
+        return {}
+    found: dict[UUID, Outgoing] = dict(await _stored(conn, [row.id for row in rows]))
+    todo = [row for row in rows if row.id not in found]
+    if not todo:
+        return found
+    known = await _read(conn, parts, todo)
+    frozen_rows, links = [], []
+    for row in todo:
+        kept = _Links(row.id, parts.keys, parts.settings.base_url)
+        made = _draft(parts, known, row, kept, now)
+        if isinstance(made, Draft):
+            made = _freeze(parts, known, row, made, now)
+        if isinstance(made, Missing | Unsendable):
+            found[row.id] = made
+            continue
+        frozen_rows.append(made)
+        links.extend(kept.rows())
+    new = await frozen.save(conn, frozen_rows)
+    await frozen.save_links(conn, [link for link in links if link["message_id"] in new])
+    if frozen_rows:
+        found |= await _stored(conn, [one["message_id"] for one in frozen_rows])
+    return found
+
+
+async def _stored(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Prepared]:
+    return {
+        message_id: Prepared(
+            OutboundMessage(message_id, row["recipient"], row["payload"], str(message_id)),
+            row["frozen_at"],
+        )
+        for message_id, row in (await frozen.load(conn, ids)).items()
+    }
+
+
+async def _read(conn: AsyncConnection, parts: Parts, rows: Sequence[MessageRow]) -> _Known:
+    enrolled = {row.enrollment_id for row in rows}
+    versions = await frozen.versions(conn, enrolled)
+    programs = {
+        version: await sequences.load_program(conn, version) for version in set(versions.values())
+    }
+    accounts = await senders.of_ids(conn, {row.sender_id for row in rows})
+    return _Known(
+        programs={one: programs[version] for one, version in versions.items()},
+        people=await people.people_for_context(conn, list({row.prospect_id for row in rows})),
+        accounts={one: senders.account_of(row, parts.keys) for one, row in accounts.items()},
+        zones={one: ZoneInfo(row["zone"]) for one, row in accounts.items()},
+        before=await frozen.threads(conn, enrolled),
+    )
+
+
+def _draft(
+    parts: Parts, known: _Known, row: MessageRow, links: _Links, now: datetime
+) -> Draft | Missing | Unsendable:
+    try:
+        return _outreach(parts, known, row, links, now)
+    except MissingValues as error:
+        return Missing(error.names)
+    except (CannotRender, ValueError, KeyError) as error:
+        return Unsendable(f"This message cannot be written: {error}")
+
+
+def _outreach(
+    parts: Parts, known: _Known, row: MessageRow, links: _Links, now: datetime
+) -> Draft | Unsendable:
+    program, person = known.programs[row.enrollment_id], known.people[row.prospect_id]
+    account, channel = known.accounts[row.sender_id], parts.channels[row.channel]
+    step = program.step(row.step)
+    if not isinstance(step, SendStep | CallStep):
+        return Unsendable(f"The step `{row.step}` sends nothing.")
+    language, wording = choose(step.wordings, person.language, program.language)
+    to = _addressed(parts, known, row, person, language, now)
+    page_url = f"{to.own}/p/{parts.keys.token('page', row.enrollment_id)}"
+    organisation = parts.settings.organisation
+    context = template_context(
+        person, person.company, person.facts, account, organisation, page_url
+    )
+    made = render_wording(wording, context, step.needs if isinstance(step, SendStep) else ())
+    thread = thread_of(row, known.before.get(row.enrollment_id, ()))
+    subject = subject_of(made.subject, thread)
+    if channel.capabilities.subject and not subject:
+        return Unsendable(f"The step `{row.step}` has no subject and no thread to take one from.")
+    country = person.country or (person.company.country if person.company else None)
+    return compose(
+        row,
+        subject=subject,
+        text=made.text,
+        html=made.html,
+        footer=footer(
+            language,
+            sender_name=account.display_name or account.name,
+            organisation=organisation,
+            postal_address=parts.settings.postal_address,
+            company=person.company.name if person.company else None,
+            about=program.about,
+            page_url=page_url,
+            unsubscribe_url=to.unsubscribe_url,
+        ),
+        thread=thread,
+        to=to,
+        followed=wanted(program.tracking, account.settings, country),
+        token_url=links.token_url,
+        can=channel.capabilities,
+    )
+
+
+def _addressed(
+    parts: Parts,
+    known: _Known,
+    row: MessageRow,
+    person: PersonFacts,
+    language: str,
+    now: datetime,
+) -> Addressed:
+    """Raises ValueError when the message names an address that is not this person's any more."""
+    address = next((one.address for one in person.identities if one.id == row.identity_id), None)
+    if address is None:
+        raise ValueError("the address that it was planned for is gone")
+    own = parts.settings.base_url
+    return Addressed(
+        recipient=address,
+        recipient_name=person.name,
+        date=now.astimezone(known.zones[row.sender_id]),
+        language=language,
+        own=own,
+        unsubscribe_url=f"{own}/u/{parts.keys.token('unsubscribe', row.id)}",
+        pixel_url=f"{own}/o/{parts.keys.token('open', row.id)}.gif",
+        reply_token=parts.keys.mail_token(row.id),
+    )
+
+
+def _freeze(
+    parts: Parts, known: _Known, row: MessageRow, draft: Draft, now: datetime
+) -> dict[str, Any] | Unsendable:
+    """The row of `frozen`."""
+    channel = parts.channels[row.channel]
+    longest = channel.capabilities.max_length
+    if longest is not None and len(draft.text) > longest:
+        return Unsendable(f"{len(draft.text)} characters: {channel.name} takes {longest}.")
+    try:
+        payload = channel.freeze(known.accounts[row.sender_id], draft)
+    except ValueError as error:
+        return Unsendable(f"This message cannot be put into {channel.name}: {error}")
+    return {
+        "message_id": row.id,
+        "recipient": draft.recipient,
+        "subject": draft.subject,
+        "text": draft.text,
+        "payload": payload,
+        "sha256": sha256(payload).digest(),
+        "frozen_at": now,
+    }

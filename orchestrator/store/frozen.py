@@ -44,7 +44,7 @@ async def save_links(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> N
 
 async def threads(
     conn: AsyncConnection, enrollment_ids: Collection[UUID]
-) -> defaultdict[UUID, list[RowMapping]]:
+) -> defaultdict[UUID, list[dict[str, Any]]]:
     """The messages of each enrollment that may have reached the person, oldest first: id,
     thread_of, rfc_message_id, provider_ref, subject."""
     rows = await conn.execute(
@@ -64,9 +64,9 @@ async def threads(
         )
         .order_by(frozen.c.frozen_at, messages.c.id)
     )
-    found: defaultdict[UUID, list[RowMapping]] = defaultdict(list)
+    found: defaultdict[UUID, list[dict[str, Any]]] = defaultdict(list)
     for row in rows.mappings():
-        found[row["enrollment_id"]].append(row)
+        found[row["enrollment_id"]].append(dict(row))
     return found
 
 
@@ -77,4 +77,4 @@ async def versions(conn: AsyncConnection, enrollment_ids: Collection[UUID]) -> d
             enrollments.c.id.in_(enrollment_ids)
         )
     )
-    return {enrollment_id: version_id for enrollment_id, version_id in rows}
+    return {row.id: row.version_id for row in rows}

@@ -14,7 +14,7 @@ from orchestrator.keys import Keys
 from orchestrator.models.messages import lanes, senders
 
 
-def account_of(row: Mapping[str, Any], keys: Keys) -> Account:
+def account_of(row: RowMapping, keys: Keys) -> Account:
     """The account that a channel is given. Raises SetupError when the secret key has changed."""
     return Account(
         id=row["id"],
