@@ -14,9 +14,10 @@ _REGISTRY = re.compile(
         (
             r"https?://[\w.-]*" + r"(?:pypi|pythonhosted|npmjs)" + r"\.(?:org|com|io)",
             r"https?://[\w.-]*" + r"debian" + r"\.org",
-            r"(?m)^\s*--?(?:index-url|extra-index-url|find-links)\b",
+            r"^\s*--?(?:index-url|extra-index-url|find-links)\b",
         )
-    )
+    ),
+    re.MULTILINE,
 )
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{40,}|-----BEGIN [A-Z ]*PRIVATE KEY")
 _RULES = {
