@@ -6,7 +6,7 @@ A channel is told apart from every other by what it declares here, never by its 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 from uuid import UUID
 
 # Commits `sending` and says whether it may go on. A channel awaits it once per send, after all that
@@ -92,7 +92,7 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class NotSent:
-    """Provably not sent: may be tried again. `lane` says that the account, not the message, is ill."""
+    """Provably not sent: may be tried again. `lane`: the account, not the message, is ill."""
 
     kind: str  # "connect", "greylisted", "rate_limited" ...
     detail: str
@@ -150,4 +150,17 @@ class Channel(Protocol):
 
     async def close(self) -> None:
         """Drop every connection."""
+        ...
+
+
+@runtime_checkable
+class Testable(Protocol):
+    """A channel whose accounts can be looked over before anything is sent by them."""
+
+    def check_settings(self, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        """Raises ValueError, in words that name the field, for settings that cannot work."""
+        ...
+
+    async def check(self, account: Account) -> NotSent | None:
+        """Connect, secure, log in and hang up. None: all of it works."""
         ...

@@ -22,7 +22,7 @@ AREAS: dict[str, str | None] = {
     "why": None,
     "tasks": "tasks",
     "hosts": "hosts",
-    "senders": "senders",
+    "senders": "sender",
     "mail": "mail",
     "keys": "key",
     "server": None,

@@ -19,11 +19,16 @@ class Settings(BaseSettings):
     port: int = 8400
     base_url: str = Field("http://127.0.0.1:8400", description="how prospects reach this service")
     secret_key: SecretStr | None = Field(
-        None, description="32 random bytes or more; tokens, hashes and sealed secrets derive from it"
+        None,
+        description="32 random bytes or more; tokens, hashes and sealed secrets derive from it",
     )
     mail_secret: SecretStr | None = Field(
         None, description="Standard Webhooks secret (whsec_...) of the raw mail endpoint"
     )
+    sender_password: SecretStr | None = Field(
+        None, description="for `avtale sender add` and `set` where nobody can be asked"
+    )
+    sender_imap_password: SecretStr | None = Field(None, description="the same, for IMAP")
     organisation: str = Field("", description="who writes, for the footer of each message")
     postal_address: str = Field("", description="their postal address, for the footer")
     api_workers: int = 1
@@ -32,7 +37,9 @@ class Settings(BaseSettings):
     )
     send_connections: int = Field(10, ge=1, le=200, description="open connections per worker")
     lease_seconds: int = Field(60, ge=5)
-    doubt_after_seconds: int = Field(660, ge=5, description="a `sending` older than this is in doubt")
+    doubt_after_seconds: int = Field(
+        660, ge=5, description="a `sending` older than this is in doubt"
+    )
     sweep_seconds: float = Field(1.0, gt=0)
     sandbox: bool = False
     log_level: str = "INFO"

@@ -1,6 +1,8 @@
 """The email channel: freezing by `mime`, connections by `pool`, the conversation by `smtp`."""
 
 import asyncio
+from collections.abc import Mapping
+from typing import Any
 
 from channels.base import (
     Account,
@@ -16,7 +18,7 @@ from channels.email import mime
 from channels.email.address import canonical_address, is_canonical
 from channels.email.classify import Phase
 from channels.email.pool import Pool
-from channels.email.settings import EmailSettings, read_settings
+from channels.email.settings import EmailSettings, parse_settings, read_settings
 
 
 class EmailChannel:
@@ -82,6 +84,14 @@ class EmailChannel:
             result = await connection.transact(sender, message, pass_point)
             stale = warm and connection.lost and connection.phase is Phase.MAIL
             return None if stale else result
+
+    def check_settings(self, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
+        """Raises ValueError for settings that cannot work, naming the field."""
+        found = parse_settings(dict(settings))
+        if found.username and not secrets.get("password"):
+            raise ValueError("email settings: a username needs the secret `password`")
+        if found.imap and found.imap.username and not secrets.get("imap_password"):
+            raise ValueError("email settings: imap.username needs the secret `imap_password`")
 
     async def check(self, account: Account) -> NotSent | None:
         """Connect, secure, log in and hang up: None when all of it works. Raises ValueError."""

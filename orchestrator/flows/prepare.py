@@ -81,12 +81,12 @@ async def prepare(
     if not todo:
         return found
     known = await _read(conn, parts, todo)
-    frozen_rows, links = [], []
+    frozen_rows: list[dict[str, Any]] = []
+    links: list[dict[str, Any]] = []
     for row in todo:
         kept = _Links(row.id, parts.keys, parts.settings.base_url)
-        made = _draft(parts, known, row, kept, now)
-        if isinstance(made, Draft):
-            made = _freeze(parts, known, row, made, now)
+        draft = _draft(parts, known, row, kept, now)
+        made = _freeze(parts, known, row, draft, now) if isinstance(draft, Draft) else draft
         if isinstance(made, Missing | Unsendable):
             found[row.id] = made
             continue
