@@ -46,8 +46,10 @@ class PersonRow:
     company_name: str | None = None
     company_domain: str | None = None
     company_country: str | None = None
+    company_stated: bool = False  # by a column, not only by the domain of the address
     facts: tuple[FactRow, ...] = ()
     attributes: Mapping[str, str] = field(default_factory=dict)
+    cells: tuple[str, ...] = field(default=(), compare=False, repr=False)  # as they came
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def read_row(
             ragged = f"has {len(cells)} cells where the header has {width}"
             return Reject(line, tuple(cells), {"": ragged})
     values, faults = _values(columns, cells)
-    row = _Reader(values, faults, canonical or {}).person(line)
+    row = _Reader(values, faults, canonical or {}).person(line, tuple(cells))
     if faults:
         return Reject(line, tuple(cells), {columns.of(name): why for name, why in faults.items()})
     return row
@@ -150,7 +152,7 @@ class _Reader:
             self.faults[name] = str(error)
             return None
 
-    def person(self, line: int) -> PersonRow:
+    def person(self, line: int, cells: tuple[str, ...]) -> PersonRow:
         """The row; only good when `faults` is still empty."""
         identities = self._identities()
         first, last = self._names()
@@ -174,12 +176,14 @@ class _Reader:
             company_name=name,
             company_domain=domain,
             company_country=self._read("company.country", places.country),
+            company_stated="company.name" in self.values or "company.domain" in self.values,
             facts=self._facts() if self._has("fact.") else (),
             attributes={
                 column.partition(".")[2]: value
                 for column, value in self.values.items()
                 if column.startswith("attributes.")
             },
+            cells=cells,
         )
 
     def _has(self, prefix: str) -> bool:

@@ -1,0 +1,152 @@
+"""Import a file of people: batch by batch, each committed before it is reported (L3)."""
+
+import asyncio
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import BinaryIO
+from uuid import UUID
+
+from asyncpg.exceptions import UniqueViolationError
+from sqlalchemy.exc import IntegrityError
+
+from orchestrator.db import transaction
+from orchestrator.errors import Unavailable
+from orchestrator.flows.add_people import Added, add_people
+from orchestrator.ids import uuid7
+from orchestrator.people_file import BATCH, Batch, PeopleFile
+from orchestrator.rules.import_rows import PersonRow, Reject
+from orchestrator.wiring import App
+
+_ATTEMPTS = 5  # of a batch whose addresses another door keeps taking
+
+
+@dataclass(slots=True)
+class ImportReport:
+    """Counts of what is committed. Rows: taken + rejected + opted_out; prospects: created, updated,
+    and unchanged, which are rows that said nothing new."""
+
+    import_id: UUID
+    columns: dict[str, str] = field(default_factory=dict)  # their column -> field
+    taken: int = 0
+    created: int = 0
+    updated: int = 0
+    unchanged: int = 0
+    repeated: int = 0
+    facts: int = 0
+    rejected: int = 0
+    opted_out: int = 0
+    notices: list[str] = field(default_factory=list)
+    dry_run: bool = False
+
+    def count(self, batch: Batch, added: Added) -> None:
+        """Add a batch that was committed."""
+        self.taken += added.taken
+        self.created += len(added.created)
+        self.updated += len(added.updated)
+        self.repeated += added.repeated
+        self.unchanged += added.taken - added.repeated - len(added.created) - len(added.updated)
+        self.facts += added.facts
+        self.rejected += len(batch.rejects)
+        self.opted_out += len(added.opted_out)
+
+
+Progress = Callable[[ImportReport, int, int], None]  # report so far, bytes done, bytes in all
+OnHeader = Callable[[tuple[str, ...]], None]
+OnReject = Callable[[Reject], None]
+
+
+def _nothing(*_: object) -> None:
+    """For callbacks that nobody gave."""
+
+
+async def import_prospects(
+    app: App,
+    source: Path | AsyncIterator[bytes],
+    *,
+    now: datetime,
+    overrides: Mapping[str, str] | None = None,
+    dry_run: bool = False,
+    progress: Progress = _nothing,
+    on_header: OnHeader = _nothing,
+    on_reject: OnReject = _nothing,
+    batch_size: int = BATCH,
+) -> ImportReport:
+    """Import a CSV file; `overrides` is "their column" -> field.
+
+    Callbacks are called after the batch's commit, rejects in the order of their lines. Stopped
+    anywhere and started again, it ends with the people of one clean run. A dry run rolls each batch
+    back, so it counts an address that returns in a later batch twice. Raises BadInput.
+    """
+    if not isinstance(source, Path):
+        with tempfile.NamedTemporaryFile(prefix="avtale-import-") as spool:
+            await _spool(source, spool)  # type: ignore[arg-type]  # the wrapper is a BinaryIO
+            return await import_prospects(
+                app, Path(spool.name), now=now, overrides=overrides, dry_run=dry_run,
+                progress=progress, on_header=on_header, on_reject=on_reject, batch_size=batch_size,
+            )  # fmt: skip
+    report = ImportReport(uuid7(), dry_run=dry_run)
+    with PeopleFile(source, overrides or {}) as file:
+        report.notices = list(file.notices)
+        report.columns = {
+            theirs: ours or "ignore"
+            for theirs, ours in zip(file.columns.header, file.columns.fields, strict=True)
+        }
+        on_header(file.columns.header)
+        async for batch in _read_ahead(file, app, batch_size):
+            added = await _commit(app, batch.rows, now, report)
+            report.count(batch, added)
+            for reject in sorted((*batch.rejects, *added.opted_out), key=lambda one: one.line):
+                on_reject(reject)
+            progress(report, batch.position, file.size)
+    return report
+
+
+async def _spool(source: AsyncIterator[bytes], file: BinaryIO) -> None:
+    async for chunk in source:
+        await asyncio.to_thread(file.write, chunk)
+    await asyncio.to_thread(file.flush)
+
+
+async def _read_ahead(file: PeopleFile, app: App, size: int) -> AsyncIterator[Batch]:
+    """The batches, each parsed in a thread while the database writes the one before."""
+    # Email has a short way of its own that says the same (rules/addresses.py).
+    canonical = {
+        name: channel.canonical for name, channel in app.channels.items() if name != "email"
+    }
+    batches = file.batches(canonical, size)
+    ahead = asyncio.create_task(asyncio.to_thread(_next, batches))
+    try:
+        while (batch := await ahead) is not None:
+            ahead = asyncio.create_task(asyncio.to_thread(_next, batches))
+            yield batch
+    finally:
+        await asyncio.wait([ahead])  # the thread must be done with the file before it is closed
+
+
+def _next(batches: Iterator[Batch]) -> Batch | None:
+    return next(batches, None)
+
+
+class _Rehearsed(Exception):
+    """Ends the transaction of a dry run."""
+
+
+async def _commit(app: App, rows: list[PersonRow], now: datetime, report: ImportReport) -> Added:
+    """Add the rows of a batch in one transaction, again when an address was taken meanwhile."""
+    if not rows:
+        return Added()
+    for _ in range(_ATTEMPTS):
+        try:
+            async with transaction(app.engine) as conn:
+                added = await add_people(conn, app.keys, rows, now=now, import_id=report.import_id)
+                if report.dry_run:
+                    raise _Rehearsed
+        except (UniqueViolationError, IntegrityError):
+            continue
+        except _Rehearsed:
+            pass
+        return added
+    raise Unavailable("Other work keeps taking the same addresses; start the import again.")

@@ -1,0 +1,161 @@
+"""Writing many people at once: lookups by array, COPY for what is new, one UPDATE for the rest."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.rules.import_merge import VALUES, Address, CompanyRow
+
+_LOCK = 0x61767461_6C650001  # "avtale" 1
+
+
+async def lock_imports(conn: AsyncConnection) -> None:
+    """Let one batch at a time add people. Who owns an address is then settled between looking and
+    writing, and two imports cannot deadlock. Held to the end of the transaction."""
+    await conn.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+
+
+async def owners(conn: AsyncConnection, addresses: Sequence[Address]) -> Sequence[RowMapping]:
+    """channel, address, prospect_id, company_id and opted_out of the addresses that are known."""
+    rows = await conn.execute(
+        text(
+            "select i.channel, i.address, i.prospect_id, p.company_id,"
+            " p.opted_out_at is not null as opted_out"
+            " from unnest(cast(:channels as text[]), cast(:addresses as text[]))"
+            " as a (channel, address) join identities i using (channel, address)"
+            " join prospects p on p.id = i.prospect_id"
+        ),
+        {"channels": [one[0] for one in addresses], "addresses": [one[1] for one in addresses]},
+    )
+    return rows.mappings().all()
+
+
+async def suppressed_people(conn: AsyncConnection, hashes: Sequence[bytes]) -> set[bytes]:
+    """Those of `hashes` whose holder is suppressed as a person."""
+    rows = await conn.execute(
+        text(
+            "select address_hash from suppressions"
+            " where scope = 'person' and address_hash = any(cast(:hashes as bytea[]))"
+        ),
+        {"hashes": list(hashes)},
+    )
+    return {row.address_hash for row in rows}
+
+
+async def companies_by_key(conn: AsyncConnection, keys: Iterable[str]) -> dict[str, RowMapping]:
+    """The companies that have one of `keys`."""
+    rows = await conn.execute(
+        text(
+            "select id, key, name, domain, country from companies"
+            " where key = any(cast(:keys as text[]))"
+        ),
+        {"keys": sorted(keys)},
+    )
+    return {row["key"]: row for row in rows.mappings()}
+
+
+async def add_companies(conn: AsyncConnection, made: Sequence[tuple[UUID, CompanyRow]]) -> None:
+    """Insert companies, in the order of their keys; one that exists by now is left as it is."""
+    ordered = sorted(made, key=lambda one: one[1].key)
+    await conn.execute(
+        text(
+            "insert into companies (id, key, name, domain, country)"
+            " select * from unnest(cast(:ids as uuid[]), cast(:keys as text[]),"
+            " cast(:names as text[]), cast(:domains as text[]), cast(:countries as text[]))"
+            " on conflict (key) do nothing"
+        ),
+        {
+            "ids": [one for one, _ in ordered],
+            "keys": [row.key for _, row in ordered],
+            "names": [row.name for _, row in ordered],
+            "domains": [row.domain for _, row in ordered],
+            "countries": [row.country for _, row in ordered],
+        },
+    )
+
+
+async def fill_company(
+    conn: AsyncConnection, company_id: UUID, *, name: str, country: str | None
+) -> None:
+    """Name a company that had only its domain for a name; add a country that was not known."""
+    await conn.execute(
+        text(
+            "update companies set name = case when name = domain then :name else name end,"
+            " country = coalesce(country, :country) where id = :id"
+        ),
+        {"id": company_id, "name": name, "country": country},
+    )
+
+
+async def copy_rows(
+    conn: AsyncConnection, table: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]
+) -> None:
+    """COPY rows into a table. Raises asyncpg's UniqueViolationError when one is there already."""
+    raw = await conn.get_raw_connection()
+    assert raw.driver_connection is not None
+    await raw.driver_connection.copy_records_to_table(table, columns=columns, records=rows)
+
+
+async def update_prospects(
+    conn: AsyncConnection, changes: Sequence[dict[str, Any]], now: datetime
+) -> list[UUID]:
+    """Write what `changes` say (id, the VALUES, company_id, company_stated, attributes; None says
+    nothing) where it differs from what is there. Returns the ids that changed.
+
+    Rows are locked in the order of their ids, as everywhere, and only those that change.
+    """
+    casts = {"id": "uuid[]", "company_id": "uuid[]", "company_stated": "boolean[]"}
+    columns = ("id", *VALUES, "company_id", "company_stated", "attributes")
+    arrays = ", ".join(f"cast(:{name} as {casts.get(name, 'text[]')})" for name in columns)
+    old = ", ".join(f"p.{name}" for name in _WRITTEN)
+    new = ", ".join(_WRITTEN.values())
+    # `new` reads p again after the lock, so that a change made meanwhile is kept.
+    statement = (
+        f"with s as materialized (select * from unnest({arrays}) as s ({', '.join(columns)})),"  # noqa: S608 - names of ours only
+        " locked as (select p.id from prospects p join s using (id)"
+        f" where ({old}) is distinct from ({new}) order by p.id for no key update of p)"
+        f" update prospects p set updated_at = :now, ({', '.join(_WRITTEN)}) = row ({new})"
+        " from s join locked using (id) where p.id = s.id returning p.id"
+    )
+    values = {name: [change.get(name) for change in changes] for name in columns}
+    values["attributes"] = [to_json(change["attributes"]) for change in changes]
+    rows = await conn.execute(text(statement), values | {"now": now})
+    return [one.id for one in rows]
+
+
+# What an import writes, and how it comes of what is there (p) and what the rows say (s).
+_WRITTEN = {name: f"coalesce(s.{name}, p.{name})" for name in VALUES} | {
+    "company_id": "case when s.company_stated then coalesce(s.company_id, p.company_id)"
+    " else coalesce(p.company_id, s.company_id) end",
+    "attributes": "p.attributes || cast(s.attributes as jsonb)",
+}
+
+
+def to_json(value: Any) -> str:
+    """JSON for a jsonb column that is written as text."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+FactValues = tuple[UUID, UUID, str, str, str | None, date | None, datetime]
+FACT_COLUMNS = ("id", "prospect_id", "name", "value", "source", "found_on", "recorded_at")
+
+
+async def append_facts(conn: AsyncConnection, rows: Sequence[FactValues]) -> int:
+    """Append the facts that are new, in FACT_COLUMNS; how many were."""
+    kinds = ("uuid", "uuid", "text", "text", "text", "date", "timestamptz")
+    arrays = ", ".join(
+        f"cast(:{name} as {kind}[])" for name, kind in zip(FACT_COLUMNS, kinds, strict=True)
+    )
+    done = await conn.execute(
+        text(
+            f"insert into facts ({', '.join(FACT_COLUMNS)}) select * from unnest({arrays})"  # noqa: S608 - names of ours only
+            " on conflict do nothing"
+        ),
+        dict(zip(FACT_COLUMNS, map(list, zip(*rows, strict=True)), strict=True)),
+    )
+    return done.rowcount
