@@ -18,4 +18,5 @@ def utc_now() -> datetime:
 async def database_now(conn: AsyncConnection) -> datetime:
     """The instant that due times are compared with: the database's clock plus the sandbox's lead."""
     row = await conn.execute(text("select clock_timestamp() + ahead from clock"))
-    return row.scalar_one().astimezone(UTC)
+    found: datetime = row.scalar_one()
+    return found.astimezone(UTC)

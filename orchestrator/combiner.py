@@ -116,7 +116,8 @@ class Combiner:
     ) -> tuple[set[UUID], set[UUID]]:
         passed: set[UUID] = set()
         settled: set[UUID] = set()
-        everyone = [one.prospect_id for one in (*passes, *settlements)]
+        everyone = [one.prospect_id for one in passes]
+        everyone += [one.prospect_id for one in settlements]
         async with transaction(self._engine) as conn:
             await handover.lock(
                 conn,

@@ -25,7 +25,7 @@ Ring = Callable[[str], None]
 def make_worker(redis_url: str, ring: Ring) -> Worker:
     """An arq worker that calls `ring(what)` for each doorbell."""
 
-    async def on_ring(_ctx: dict[str, Any], what: str) -> None:
+    async def on_ring(ctx: dict[Any, Any], what: str) -> None:
         ring(what)
 
     return Worker(

@@ -66,16 +66,15 @@ class Sender:
 
     async def _rest(self, stop: asyncio.Event) -> None:
         """Until a bell, a free connection, `stop` or the sweep interval."""
-        waits = {asyncio.create_task(self.bell.wait()), asyncio.create_task(stop.wait())}
-        if self._tasks and self._room <= 0:
-            waits |= self._tasks
-        done, _ = await asyncio.wait(
-            waits,
+        own = [asyncio.create_task(self.bell.wait()), asyncio.create_task(stop.wait())]
+        full = self._tasks if self._room < self._app.settings.send_connections else set()
+        await asyncio.wait(
+            [*own, *full],
             timeout=self._app.settings.sweep_seconds,
             return_when=asyncio.FIRST_COMPLETED,
         )
         self.bell.clear()
-        for one in waits - self._tasks - done:
+        for one in own:
             one.cancel()
 
     async def finish(self) -> None:
@@ -96,10 +95,8 @@ class Sender:
         parts = Parts(self._app.settings, self._app.keys, self._app.channels)
         async with transaction(self._app.engine) as conn:
             ready = await prepare(conn, parts, [one.row for one in claimed], now)
-            accounts = {
-                sender_id: await senders.load_account(conn, self._app.keys, sender_id)
-                for sender_id in {one.row.sender_id for one in claimed}
-            }
+            found = await senders.of_ids(conn, {one.row.sender_id for one in claimed})
+        accounts = {lane: senders.account_of(row, self._app.keys) for lane, row in found.items()}
         for one in claimed:
             self._start(one, ready[one.row.id], accounts[one.row.sender_id])
         return len(claimed)

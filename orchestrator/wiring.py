@@ -46,16 +46,25 @@ class App:
         except Exception as error:  # noqa: BLE001 - whatever Redis does, the sweeper comes anyway
             log.debug("doorbell.lost", what=what, error=type(error).__name__)
 
+    async def close(self) -> None:
+        """Let the last doorbells ring, then drop every connection."""
+        if self._ringing:
+            await asyncio.wait(set(self._ringing), timeout=1)
+        for channel in self.channels.values():
+            await channel.close()
+        await self.redis.aclose()
+        await self.engine.dispose()
+
 
 def make_redis(url: str) -> ArqRedis:
-    """A pool of our own: arq passes no socket timeout, and a frozen Redis would hang it for ever."""
-    pool = ArqRedis.from_url(
+    """A pool of our own: arq sets no socket timeout, and a frozen Redis would hang it for ever."""
+    pool: ArqRedis = ArqRedis.from_url(
         url,
         socket_timeout=5,
         socket_connect_timeout=2,
-        socket_keepalive=not url.startswith("unix:") or None,
         health_check_interval=15,
         retry=Retry(NoBackoff(), 0),
+        **({} if url.startswith("unix:") else {"socket_keepalive": True}),
     )
     pool.job_serializer = jobs_wire.serialize
     pool.job_deserializer = jobs_wire.deserialize
@@ -90,7 +99,4 @@ async def open_app(settings: Settings, *, pool_size: int = 10) -> AsyncIterator[
     try:
         yield app
     finally:
-        for channel in app.channels.values():
-            await channel.close()
-        await app.redis.aclose()
-        await app.engine.dispose()
+        await app.close()

@@ -8,13 +8,17 @@ from pathlib import Path
 
 import asyncpg
 import pytest
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from channels.fake import FakeChannel
 from orchestrator import migrate
+from orchestrator.config import Settings
 from orchestrator.db import make_engine
 from orchestrator.embedded import Embedded
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
+from orchestrator.wiring import App, make_redis
 
 SECRET = b"a secret of the tests, 32 bytes long and more"
 
@@ -69,3 +73,27 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
 def keys() -> Keys:
     """Keys of the tests."""
     return Keys(SECRET)
+
+
+@pytest.fixture
+async def app(
+    servers: Embedded, database_url: str, engine: AsyncEngine, keys: Keys
+) -> AsyncIterator[App]:
+    """The parts of a process, with an in-memory channel in the place of email."""
+    settings = Settings(
+        database_url=database_url,
+        redis_url=servers.endpoints.redis_url,
+        secret_key=SecretStr(SECRET.decode()),
+        base_url="https://avtale.example",
+        organisation="Avtale Test AS",
+        postal_address="Storgata 1, 0155 Oslo",
+    )
+    made = App(
+        settings=settings,
+        engine=engine,
+        keys=keys,
+        channels={"email": FakeChannel(name="email")},
+        redis=make_redis(servers.endpoints.redis_url),
+    )
+    yield made
+    await made.close()
