@@ -29,6 +29,9 @@ class Settings(BaseSettings):
         None, description="for `avtale sender add` and `set` where nobody can be asked"
     )
     sender_imap_password: SecretStr | None = Field(None, description="the same, for IMAP")
+    templates_dir: Path | None = Field(
+        None, description="own message templates, LANGUAGE/NAME.md, beside the shipped ones"
+    )
     organisation: str = Field("", description="who writes, for the footer of each message")
     postal_address: str = Field("", description="their postal address, for the footer")
     api_workers: int = 1
