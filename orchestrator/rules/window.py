@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Self
 from pydantic import BaseModel, ConfigDict, model_serializer, model_validator
 
 from orchestrator.rules import calendar
-from orchestrator.rules.zones import jumps_of, zone_info
+from orchestrator.rules.zones import jumps_of
+from orchestrator.rules.zones import zone as zone_info
 
 if TYPE_CHECKING:
     from orchestrator.rules.program import Duration  # which imports this module

@@ -29,7 +29,7 @@ def is_zone(name: str | None) -> bool:
 
 
 @lru_cache(maxsize=1024)
-def zone_info(name: str) -> ZoneInfo:
+def zone(name: str) -> ZoneInfo:
     """The zone called `name`. Raises ZoneInfoNotFoundError."""
     return ZoneInfo(name)
 
@@ -93,7 +93,7 @@ def jumps_of(name: str, year: int) -> tuple[datetime, ...]:
 
 
 def _offset(name: str, at: datetime) -> timedelta | None:
-    return at.astimezone(zone_info(name)).utcoffset()
+    return at.astimezone(zone(name)).utcoffset()
 
 
 def _bisect(name: str, before: datetime, after: datetime) -> datetime:
