@@ -145,7 +145,7 @@ async def _sort_out(
 ) -> list[RowMapping]:
     """Those that go; the others are held or dropped, with a line of history each."""
     going: list[RowMapping] = []
-    holds: dict[UUID, datetime] = {}
+    holds: dict[UUID, tuple[datetime, str]] = {}
     drops: dict[UUID, tuple[str, str]] = {}
     for row in rows:
         verdict = leaving.decide(_circumstances(row, programs, lanes, now), now)
@@ -153,7 +153,7 @@ async def _sort_out(
             case leaving.Go():
                 going.append(row)
             case leaving.Hold(reason=reason, until=until):
-                holds[row["id"]] = until or _later(now)
+                holds[row["id"]] = (until or _later(now), reason)
                 if reason == "no_window":
                     await _ask_for_zone(conn, row, now)
                 await _tell(conn, row, "message.held", reason, now)

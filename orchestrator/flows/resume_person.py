@@ -6,7 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.errors import NotFound
-from orchestrator.store import history, standing
+from orchestrator.store import history, leases, standing
 
 
 async def resume_person(conn: AsyncConnection, *, prospect_id: UUID, now: datetime) -> bool:
@@ -17,5 +17,6 @@ async def resume_person(conn: AsyncConnection, *, prospect_id: UUID, now: dateti
     if known[prospect_id]["paused_at"] is None:
         return False
     await standing.set_prospect(conn, prospect_id, now=now, paused_at=None)
+    await leases.wake(conn, now=now, prospect=prospect_id)
     await history.append(conn, "prospect.resumed", at=now, prospect_id=prospect_id)
     return True

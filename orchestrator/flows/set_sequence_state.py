@@ -6,7 +6,7 @@ from typing import Literal
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.errors import NotFound
-from orchestrator.store import history, sequences
+from orchestrator.store import history, leases, sequences
 
 State = Literal["active", "paused", "archived"]
 _KINDS: dict[State, str] = {
@@ -31,6 +31,8 @@ async def set_sequence_state(
     if sequence.state == state:
         return False
     await sequences.set_state(conn, sequence.id, state)
+    if state == "active":
+        await leases.wake(conn, now=now, sequence=sequence.id)
     await history.append(
         conn, _KINDS[state], at=now, sequence_id=str(sequence.id), before=sequence.state
     )

@@ -117,16 +117,40 @@ async def lease(
 
 
 _HOLD = text("""
-update messages m set due_at = h.until
-from unnest(cast(:ids as uuid[]), cast(:untils as timestamptz[])) as h(id, until)
+update messages m set due_at = h.until, last_class = h.reason
+from unnest(cast(:ids as uuid[]), cast(:untils as timestamptz[]), cast(:reasons as text[]))
+  as h(id, until, reason)
 where m.id = h.id and m.state in ('pending', 'retry_wait')
 """)
 
 
-async def hold(conn: AsyncConnection, until: dict[UUID, datetime]) -> None:
-    """Move unclaimed messages to a later due time."""
-    if until:
-        await conn.execute(_HOLD, {"ids": list(until), "untils": list(until.values())})
+async def hold(conn: AsyncConnection, holds: dict[UUID, tuple[datetime, str]]) -> None:
+    """Move unclaimed messages to a later due time: id -> (until, reason)."""
+    if holds:
+        untils, reasons = zip(*holds.values(), strict=True)
+        await conn.execute(
+            _HOLD, {"ids": list(holds), "untils": list(untils), "reasons": list(reasons)}
+        )
+
+
+_WAKE = text("""
+update messages m set due_at = :now
+from enrollments e
+where e.id = m.enrollment_id and m.state in ('pending', 'retry_wait') and m.due_at > :now
+  and m.last_class in ('sequence_paused', 'prospect_paused')
+  and (e.sequence_id = :sequence or e.prospect_id = :prospect)
+""")
+
+
+async def wake(
+    conn: AsyncConnection,
+    *,
+    now: datetime,
+    sequence: UUID | None = None,
+    prospect: UUID | None = None,
+) -> None:
+    """Let what a pause held be looked at again now: the claim decides anew."""
+    await conn.execute(_WAKE, {"now": now, "sequence": sequence, "prospect": prospect})
 
 
 _DROP = text("""

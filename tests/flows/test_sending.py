@@ -8,8 +8,10 @@ from sqlalchemy import text
 
 from channels.base import NotSent, Refused, SendResult, Sent, Unknown
 from channels.fake import FakeChannel
+from orchestrator.clock import database_now
 from orchestrator.db import transaction
 from orchestrator.flows.plan import plan
+from orchestrator.flows.set_sequence_state import set_sequence_state
 from orchestrator.sender import drain
 from orchestrator.wiring import App
 from tests import make
@@ -225,3 +227,16 @@ async def test_late_success_settles_a_doubt(app: App) -> None:
     fake(app).after.append(Sent("ok"))
     await send(app)
     assert await rows(app, "select state, provider_ref from messages") == [("sent", "ok")]
+
+
+async def test_a_paused_sequence_goes_on_when_it_is_resumed(app: App) -> None:
+    """B12: a change of mind takes effect, and at once."""
+    await people(app)
+    await plan(app, NOW)
+    async with transaction(app.engine) as conn:
+        await set_sequence_state(conn, name="test", state="paused", now=NOW)
+    assert await send(app) == 0
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        await set_sequence_state(conn, name="test", state="active", now=now)
+    assert await drain(app) == 1

@@ -1,0 +1,214 @@
+"""Real processes for fault tests: PostgreSQL, Redis, a sink with a ledger, workers that get killed.
+
+Everything listens on loopback or unix sockets, is bounded, and is taken down at the end.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from orchestrator import migrate
+from orchestrator.db import make_engine, transaction
+from orchestrator.embedded import Embedded
+from orchestrator.ids import uuid7
+from orchestrator.keys import Keys
+from orchestrator.models.people import companies, identities, prospects
+from orchestrator.models.sequences import enrollments
+from tests import make
+
+SECRET = "a secret of the fault tests, longer than 32 bytes"
+ONE_STEP = make.PROGRAM | {
+    "first": "hello",
+    "steps": [make.PROGRAM["steps"][0] | {"next": "end"}],
+}
+
+
+@dataclass
+class Town:
+    """The servers, the sink and the world of one fault test."""
+
+    home: Path
+    servers: Embedded
+    sink_port: int
+    ledger: Path
+    env: dict[str, str]
+    processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    def start(self, *command: str, **env: str) -> subprocess.Popen[bytes]:
+        """Start `avtale <command>`; its log goes to a file of the town."""
+        log = (self.home / f"{command[0]}-{len(self.processes)}.log").open("wb")
+        child = subprocess.Popen(
+            [sys.executable, "-m", "orchestrator.cli", *command],
+            env=self.env | env,
+            stdout=log,
+            stderr=log,
+        )
+        log.close()
+        self.processes.append(child)
+        return child
+
+    def handed_over(self) -> Counter[str]:
+        """How often each Message-ID was taken by the sink: the ground truth."""
+        lines = self.ledger.read_text().splitlines() if self.ledger.exists() else []
+        return Counter(line.split("\t")[0] for line in lines if "\t" in line)
+
+    def query(self, statement: str, **values: Any) -> list[Any]:
+        """Rows of one query."""
+
+        async def ask(engine: AsyncEngine) -> list[Any]:
+            async with transaction(engine) as conn:
+                return list((await conn.execute(text(statement), values)).all())
+
+        return self._with_engine(ask)
+
+    def _with_engine(self, work: Callable[[AsyncEngine], Any]) -> Any:
+        async def run() -> Any:
+            engine = make_engine(self.servers.endpoints.database_url, pool_size=2)
+            try:
+                return await work(engine)
+            finally:
+                await engine.dispose()
+
+        return asyncio.run(run())
+
+    def states(self) -> Counter[str]:
+        """Messages by state."""
+        return Counter(dict(self.query("select state, count(*) from messages group by 1")))
+
+    def populate(self, people: int, **sender: Any) -> None:
+        """One sender to the sink and `people` prospects, enrolled and due."""
+        settings = {
+            "host": "127.0.0.1",
+            "port": self.sink_port,
+            "security": "plain_without_encryption",
+        }
+
+        async def fill(engine: AsyncEngine) -> None:
+            async with transaction(engine) as conn:
+                world = await make.world(conn, program=ONE_STEP, settings=settings, **sender)
+                await enroll_people(conn, world, people)
+
+        self._with_engine(fill)
+
+    def wait(self, done: Callable[[], bool], *, seconds: float, what: str) -> None:
+        """Until `done()`, at most `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not done():
+            if time.monotonic() > deadline:
+                logs = "\n".join(
+                    f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}"
+                    for path in sorted(self.home.glob("*.log"))
+                )
+                raise AssertionError(
+                    f"{what} took longer than {seconds} s: {self.states()}\n{logs}"
+                )
+            time.sleep(0.1)
+
+
+async def enroll_people(conn: Any, world: make.World, count: int) -> list[UUID]:
+    """`count` prospects with an address each, enrolled in the world's sequence and due."""
+    keys = Keys(SECRET.encode())
+    company = uuid7()
+    await conn.execute(insert(companies).values(id=company, name="Acme AS", key=str(company)))
+    owners = [uuid7() for _ in range(count)]
+    await conn.execute(
+        insert(prospects),
+        [
+            {"id": one, "company_id": company, "first_name": "Ola", "zone": "Europe/Oslo"}
+            for one in owners
+        ],
+    )
+    addresses = [f"{one.hex}@prospect.example" for one in owners]
+    await conn.execute(
+        insert(identities),
+        [
+            {
+                "id": uuid7(),
+                "prospect_id": owner,
+                "channel": "email",
+                "address": address,
+                "address_hash": keys.address_hash("email", address),
+            }
+            for owner, address in zip(owners, addresses, strict=True)
+        ],
+    )
+    await conn.execute(
+        insert(enrollments),
+        [
+            {
+                "id": uuid7(),
+                "prospect_id": owner,
+                "sequence_id": world.sequence,
+                "version_id": world.version,
+                "sender_id": world.sender,
+                "step": world.program.first,
+                "due_at": make.NOW.replace(year=2025),
+                "entered_step_at": make.NOW.replace(year=2025),
+            }
+            for owner in owners
+        ],
+    )
+    return owners
+
+
+def start_sink(home: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
+    """The sandbox's SMTP server as a process of its own; it keeps a ledger."""
+    child = subprocess.Popen(
+        [
+            *(sys.executable, "-m", "orchestrator.sandbox.smtp", "--port", "0"),
+            *("--ledger", str(home / "ledger.tsv"), *arguments),
+        ],
+        stdout=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])},
+    )
+    assert child.stdout is not None
+    return child, int(json.loads(child.stdout.readline())["port"])
+
+
+@contextmanager
+def town(*, sink: tuple[str, ...] = (), **env: str) -> Iterator[Town]:
+    """Servers, a sink, and a clean end for all of them."""
+    home = Path(tempfile.mkdtemp(prefix="avtale-faults-"))
+    servers = Embedded(home / "data")
+    sink_process, port = start_sink(home, *sink)
+    made = Town(home, servers, port, home / "ledger.tsv", {})
+    try:
+        endpoints = servers.start()
+        asyncio.run(migrate.upgrade(endpoints.database_url))
+        made.env = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("AVTALE_")},
+            "PYTHONPATH": str(Path(__file__).parents[2]),
+            "AVTALE_DATABASE_URL": endpoints.database_url,
+            "AVTALE_REDIS_URL": endpoints.redis_url,
+            "AVTALE_SECRET_KEY": SECRET,
+            "AVTALE_ORGANISATION": "Avtale Test AS",
+            "AVTALE_LEASE_SECONDS": "5",
+            "AVTALE_DOUBT_AFTER_SECONDS": "8",
+            **env,
+        }
+        yield made
+    finally:
+        for child in (*made.processes, sink_process):
+            if child.poll() is None:
+                child.send_signal(signal.SIGKILL)
+            child.wait()
+        if sink_process.stdout is not None:
+            sink_process.stdout.close()
+        servers.stop()
+        shutil.rmtree(home, ignore_errors=True)
