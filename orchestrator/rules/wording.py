@@ -118,7 +118,8 @@ def unknown_variable(name: str) -> str | None:
     close = by_end or difflib.get_close_matches(name, VARIABLES, n=1, cutoff=0.6)
     if close:
         return f"no prospect has `{name}`: did you mean `{close[0]}`?"
-    hint = f", or `fact.{last}` when it is a fact of research" if last.isidentifier() else ""
+    could_be = _FACT.fullmatch(f"fact.{last}")
+    hint = f", or `fact.{last}` when it is a fact of research" if could_be else ""
     return f"no prospect has `{name}`: use {', '.join(VARIABLES)}{hint}"
 
 
