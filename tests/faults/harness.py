@@ -75,9 +75,11 @@ class Town:
             async with transaction(engine) as conn:
                 return list((await conn.execute(text(statement), values)).all())
 
-        return self._with_engine(ask)
+        return self.with_engine(ask)
 
-    def _with_engine(self, work: Callable[[AsyncEngine], Any]) -> Any:
+    def with_engine(self, work: Callable[[AsyncEngine], Any]) -> Any:
+        """Run `work` on an engine of this town."""
+
         async def run() -> Any:
             engine = make_engine(self.servers.endpoints.database_url, pool_size=2)
             try:
@@ -104,7 +106,7 @@ class Town:
                 world = await make.world(conn, program=ONE_STEP, settings=settings, **sender)
                 await enroll_people(conn, world, people)
 
-        self._with_engine(fill)
+        self.with_engine(fill)
 
     def wait(self, done: Callable[[], bool], *, seconds: float, what: str) -> None:
         """Until `done()`, at most `seconds`."""
