@@ -31,7 +31,7 @@ def unstructured(name: str, value: str) -> bytes:
 def address(name: str, display_name: str, addr_spec: str) -> bytes:
     """A header of one mailbox. `addr_spec` is canonical."""
     clean(name, addr_spec)
-    shown = clean(name, display_name).strip()
+    shown = " ".join(clean(name, display_name).split())
     if not shown:
         return f"{name}: {addr_spec}\r\n".encode("ascii")
     phrase = _phrase(shown, len(name) + 2)

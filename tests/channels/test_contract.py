@@ -1,0 +1,177 @@
+"""What every channel promises, whatever its provider."""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+
+import pytest
+
+from channels.base import Account, Channel, NotSent, Refused, Sent, Stopped, Unknown
+from channels.email.adapter import EmailChannel
+from channels.fake import FakeChannel
+from tests.channels.make import account, draft, message, passing
+from tests.channels.sink import HANG, Sink, serving
+
+
+@dataclass
+class Bench:
+    """A channel, an account, and the provider's side of it."""
+
+    channel: Channel
+    account: Account
+    arrived: Callable[[], int]
+    break_early: Callable[[], None]
+    break_late: Callable[[], None]
+    hang_late: Callable[[], None]
+
+
+async def email(stack: AsyncExitStack) -> Bench:
+    sink = await stack.enter_async_context(serving(Sink()))
+    return Bench(
+        EmailChannel(),
+        account(sink.port, data_timeout=20),
+        lambda: len(sink.mails),
+        lambda: sink.once.update(rcpt="450 4.2.0 later"),
+        lambda: sink.once.update(body="drop"),
+        lambda: sink.once.update(body=HANG),
+    )
+
+
+async def fake(stack: AsyncExitStack) -> Bench:
+    channel = FakeChannel()
+
+    def hang() -> None:
+        channel.delay = 20
+
+    return Bench(
+        channel,
+        account(1),
+        lambda: len(channel.sent),
+        lambda: channel.before.append(NotSent("deferred", "later")),
+        lambda: channel.after.append(Unknown("dropped")),
+        hang,
+    )
+
+
+CHANNELS: dict[str, Callable[[AsyncExitStack], Awaitable[Bench]]] = {"email": email, "fake": fake}
+
+
+@pytest.fixture(params=sorted(CHANNELS))
+async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
+    async with AsyncExitStack() as stack:
+        made = await CHANNELS[request.param](stack)
+        yield made
+        await made.channel.close()
+
+
+def test_a_channel_says_what_it_is(bench: Bench) -> None:
+    assert bench.channel.name
+    assert bench.channel.capabilities.subject in (True, False)
+
+
+def test_one_address_has_one_spelling(bench: Bench) -> None:
+    once = bench.channel.canonical(" Ola@Prospect.EXAMPLE ")
+    assert once == bench.channel.canonical(once) == "ola@prospect.example"
+
+
+@pytest.mark.parametrize("address", ["", "   ", "a b", "a\r\nb"])
+def test_what_is_no_address_is_refused_in_words(bench: Bench, address: str) -> None:
+    with pytest.raises(ValueError, match="address"):
+        bench.channel.canonical(address)
+
+
+def test_freezing_twice_gives_the_same_bytes(bench: Bench) -> None:
+    one = bench.channel.freeze(bench.account, draft())
+    assert one == bench.channel.freeze(bench.account, draft())
+    assert one != bench.channel.freeze(bench.account, draft(text="Noe annet"))
+
+
+def test_a_line_break_in_the_subject_is_refused(bench: Bench) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        bench.channel.freeze(bench.account, draft(subject="Hei\r\nBcc: x@y.example"))
+
+
+async def test_a_message_arrives_once_and_passes_once(bench: Bench) -> None:
+    pass_point, asked = passing()
+    result = await bench.channel.send(
+        bench.account, message(bench.channel, bench.account), pass_point
+    )
+    assert isinstance(result, Sent)
+    assert (len(asked), bench.arrived()) == (1, 1)
+
+
+async def test_stopped_means_that_nothing_left(bench: Bench) -> None:
+    pass_point, asked = passing(False)
+    result = await bench.channel.send(
+        bench.account, message(bench.channel, bench.account), pass_point
+    )
+    assert (result, len(asked), bench.arrived()) == (Stopped(), 1, 0)
+
+
+async def test_an_early_no_never_asks_to_pass(bench: Bench) -> None:
+    bench.break_early()
+    pass_point, asked = passing()
+    result = await bench.channel.send(
+        bench.account, message(bench.channel, bench.account), pass_point
+    )
+    assert isinstance(result, NotSent | Refused)
+    assert (asked, bench.arrived()) == ([], 0)
+
+
+async def test_a_lost_answer_is_unknown(bench: Bench) -> None:
+    bench.break_late()
+    result = await bench.channel.send(
+        bench.account, message(bench.channel, bench.account), passing()[0]
+    )
+    assert isinstance(result, Unknown)
+
+
+async def test_cancelling_is_raised_again_and_the_next_send_works(bench: Bench) -> None:
+    bench.hang_late()
+    passed = asyncio.Event()
+
+    async def pass_point() -> bool:
+        passed.set()
+        return True
+
+    frozen = message(bench.channel, bench.account)
+    task = asyncio.create_task(bench.channel.send(bench.account, frozen, pass_point))
+    await passed.wait()
+    await asyncio.sleep(0.05)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    if isinstance(bench.channel, FakeChannel):
+        bench.channel.delay = 0
+        bench.channel.after = deque()
+    other = replace(frozen, idempotency_key="another")
+    assert isinstance(await bench.channel.send(bench.account, other, passing()[0]), Sent)
+
+
+async def test_what_the_point_of_no_return_raises_comes_through(bench: Bench) -> None:
+    async def broken() -> bool:
+        raise LookupError("the commit did not answer")
+
+    with pytest.raises(LookupError):
+        await bench.channel.send(bench.account, message(bench.channel, bench.account), broken)
+    assert bench.arrived() == 0
+
+
+async def test_twenty_at_once_do_not_mix(bench: Bench) -> None:
+    sends = [
+        bench.channel.send(
+            bench.account,
+            message(bench.channel, bench.account, recipient=f"p{number}@prospect.example"),
+            passing()[0],
+        )
+        for number in range(20)
+    ]
+    assert all(isinstance(one, Sent) for one in await asyncio.gather(*sends))
+    assert bench.arrived() == 20
+
+
+def test_secrets_are_in_no_repr() -> None:
+    made = account(1, {"password": "canary-secret"})
+    assert "canary" not in repr(made)
