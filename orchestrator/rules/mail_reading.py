@@ -1,0 +1,115 @@
+"""Reading a mail: bytes in, what it is and what the person wrote out. Pure; no bytes raise.
+
+Standards first, as measured on real mail: a third of all bounces also say `Auto-Submitted`, so the
+delivery report (RFC 3464) is looked for before the header of RFC 3834; and the null sender alone
+says nothing, since vacation replies use it too. What could be either is `unknown`, never a reply.
+"""
+
+import re
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from orchestrator.rules.mail import automatic, parts, quotes, reports
+from orchestrator.rules.mail.parts import Mail
+
+Kind = Literal[
+    "reply", "auto_reply", "bounce", "delayed", "complaint", "own", "calendar", "unknown"
+]
+
+# name+r.TOKEN@domain (a reply) and name+b.TOKEN@domain (a bounce): 26 bytes as base32.
+_TOKEN = re.compile(r"\+[rb]\.([a-z2-7]{42})@", re.IGNORECASE)
+_TO = ("To", "Cc", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To", "Apparently-To")
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What one mail is. Addresses are folded; ids keep their angle brackets."""
+
+    kind: Kind
+    reasons: tuple[str, ...] = ()
+    text: str = ""  # the person's own words, of a reply or of what may be one
+    subject: str = ""
+    sender: str | None = None  # the address in From
+    message_id: str | None = None
+    in_reply_to: tuple[str, ...] = ()
+    references: tuple[str, ...] = ()
+    original_ids: tuple[str, ...] = ()  # of the message that a report returns
+    to: tuple[str, ...] = ()
+    tokens: tuple[str, ...] = ()  # address tokens, to be read with Keys.read_mail_token
+    recipients: tuple[str, ...] = ()  # whom a report is about
+    status: str | None = None  # enhanced status code (RFC 3463)
+    hard: bool = False  # a bounce that says the address is gone
+    date: datetime | None = None
+
+
+def read(
+    raw: bytes,
+    *,
+    own: Collection[str] = (),
+    sent: Iterable[str] = (),
+    envelope_to: Iterable[str] = (),
+) -> Reading:
+    """Read one mail (RFC 5322). `own`: our senders' addresses. `sent`: texts that we sent to this
+    person, to be subtracted. `envelope_to`: the envelope's recipients, where they are known."""
+    try:
+        return _read(parts.parse(raw), own, sent, tuple(envelope_to))
+    except Exception as error:  # noqa: BLE001 - anybody may mail anything; it is kept and shown
+        return Reading("unknown", (f"unreadable: {type(error).__name__}",))
+
+
+def _read(
+    mail: Mail, own: Collection[str], sent: Iterable[str], envelope_to: tuple[str, ...]
+) -> Reading:
+    report = reports.read(mail)
+    kind, reasons = _judge(mail, report, own)
+    text = quotes.written(parts.body(mail), sent) if kind in ("reply", "unknown") else ""
+    if kind == "reply" and (doubt := automatic.suspicious(mail, text)):
+        kind, reasons = "unknown", (doubt,)
+    senders = parts.addresses(mail, "From")
+    own_ids = parts.ids(mail, "Message-ID")
+    to = tuple(dict.fromkeys([*(one.lower() for one in envelope_to), *parts.addresses(mail, *_TO)]))
+    return Reading(
+        kind=kind,
+        reasons=reasons,
+        text=text,
+        subject=parts.header(mail, "Subject")[:500],
+        sender=senders[0] if senders else None,
+        message_id=own_ids[0] if own_ids else None,
+        in_reply_to=parts.ids(mail, "In-Reply-To"),
+        references=parts.ids(mail, "References"),
+        original_ids=reports.original_ids(mail) if report else (),
+        to=to,
+        tokens=_tokens(mail, to),
+        recipients=report.recipients if report else (),
+        status=report.status if report else None,
+        hard=bool(report and report.hard),
+        date=parts.date(mail),
+    )
+
+
+def _judge(
+    mail: Mail, report: reports.Report | None, own: Collection[str]
+) -> tuple[Kind, tuple[str, ...]]:
+    if report is not None:
+        kinds: dict[str, Kind] = {
+            "bounce": "bounce",
+            "delayed": "delayed",
+            "complaint": "complaint",
+            "auto_reply": "auto_reply",
+        }
+        return kinds[report.kind], (report.reason,)
+    if reason := automatic.certain(mail):
+        return "auto_reply", (reason,)
+    if set(parts.addresses(mail, "From")) & {address.lower() for address in own}:
+        return "own", ("from a sender of ours",)
+    if any(parts.content_type(part) == "text/calendar" for part in parts.walk(mail)):
+        return "calendar", ("carries an iCalendar object",)
+    return "reply", ()
+
+
+def _tokens(mail: Mail, to: tuple[str, ...]) -> tuple[str, ...]:
+    places = [*to, *(value for name in _TO for value in parts.headers(mail, name))]
+    places += parts.headers(mail, "Received")[:8]  # `for <...>` keeps the envelope's recipient
+    return tuple(dict.fromkeys(found.lower() for one in places for found in _TOKEN.findall(one)))
