@@ -64,7 +64,7 @@ def check(
                 typer.echo(f"{name}:{fault.line}:{fault.column}: {fault.message}")
         told = f"{count} fault{'s' if count != 1 else ''}" if count else "no fault"
         checked = f"{len(found)} file{'s' if len(found) != 1 else ''} checked"
-        err.print(f"{checked}, {told}.", style="red" if count else "green")
+        err.print(f"{checked}, {told}.", style="red" if count else "green", soft_wrap=True)
     if count:
         raise typer.Exit(1)
 
@@ -80,7 +80,7 @@ def publish(file: _File, templates: _Templates = None, as_json: _Json = False) -
     if faults:
         for fault in faults:
             typer.echo(f"{file}:{fault.line}:{fault.column}: {fault.message}", err=True)
-        err.print(f"{len(faults)} to mend; nothing was published.", style="red")
+        err.print(f"{len(faults)} to mend; nothing was published.", style="red", soft_wrap=True)
         raise typer.Exit(1)
 
     async def work(opened: "App") -> Published:
@@ -95,9 +95,9 @@ def publish(file: _File, templates: _Templates = None, as_json: _Json = False) -
         emit(made)
         return
     state = "published" if made.created else "was published before, nothing changed"
-    err.print(f"[green]{made.sequence} version {made.number}[/green] {state}.")
+    err.print(f"[green]{made.sequence} version {made.number}[/green] {state}.", soft_wrap=True)
     for note in made.notes:
-        err.print(f"Note: {escape(note)}.", style="yellow")
+        err.print(f"Note: {escape(note)}.", style="yellow", soft_wrap=True)
 
 
 @app.command(name="list")
@@ -116,7 +116,9 @@ def list_(
         emit(rows)
         return
     if not rows:
-        err.print("There is no sequence yet: `avtale sequence publish FILE` makes one.")
+        err.print(
+            "There is no sequence yet: `avtale sequence publish FILE` makes one.", soft_wrap=True
+        )
     table = Table("sequence", "state", "version", "published", "enrollments")
     for row in rows:
         counts = ", ".join(f"{count} {state}" for state, count in sorted(row.enrollments.items()))
@@ -176,7 +178,7 @@ def diff(
         changed = True
         out.print(escape(line), style=colours.get(line[:1], ""), soft_wrap=True)
     if not changed:
-        err.print(f"{before_title} and {title} say the same.")
+        err.print(f"{before_title} and {title} say the same.", soft_wrap=True)
 
 
 @app.command()
@@ -230,7 +232,7 @@ def new(
         fail(BadInput(f"{file} is there already: choose another name, or remove it"))
     except OSError as error:
         fail(BadInput(f"{file} cannot be written: {error.strerror}"))
-    err.print(f"{file}: make it yours, then `avtale sequence check {file}`.")
+    err.print(f"{file}: make it yours, then `avtale sequence check {file}`.", soft_wrap=True)
 
 
 def _set_state(name: str, state: State, told: str) -> None:
@@ -240,4 +242,4 @@ def _set_state(name: str, state: State, told: str) -> None:
                 conn, name=name, state=state, now=await database_now(conn)
             )
 
-    err.print(f"{name} {told}." if run(work) else f"{name} is {state} already.")
+    err.print(f"{name} {told}." if run(work) else f"{name} is {state} already.", soft_wrap=True)
