@@ -1,0 +1,166 @@
+"""Take each guard of a law out, one at a time, and see its test go red.
+
+    python -m tests.mutants [NAME...]
+
+Works on a copy of the tree in a temporary folder. Prints one line a guard and exits 1 when a test
+stayed green without it (or when a guard is no longer where this file says).
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PARTS = ("orchestrator", "channels", "migrations", "templates", "tests", "pyproject.toml")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One guard: where it stands, what is left without it, and the tests that must notice."""
+
+    law: str
+    file: str
+    guard: str
+    without: str
+    tests: str
+
+
+HANDOVER = "orchestrator/store/handover.py"
+POINT = "tests/flows/test_point_of_no_return.py"
+TABLES = "migrations/versions/v0001_first_tables.py"
+GUARDS = "migrations/versions/v0002_guards.py"
+
+MUTANTS: dict[str, Mutant] = {
+    "pass without the fence": Mutant(
+        "L2",
+        HANDOVER,
+        "where m.id = w.id and m.fence = w.fence and m.state = 'leased'",
+        "where m.id = w.id and m.state = 'leased'",
+        POINT,
+    ),
+    "settle without the fence": Mutant(
+        "L2",
+        HANDOVER,
+        "where m.id = w.id and m.fence = w.fence and (",
+        "where m.id = w.id and (",
+        POINT,
+    ),
+    "pass after the lease": Mutant(
+        "L2",
+        HANDOVER,
+        "and m.lease_until > clock_timestamp() + make_interval(secs => :budget)",
+        "and cast(:budget as float) >= 0",
+        POINT,
+    ),
+    "resend what is in doubt": Mutant(
+        "L2",
+        "orchestrator/store/leases.py",
+        "update messages set state = 'in_doubt', lease_owner",
+        "update messages set state = 'retry_wait', lease_owner",
+        POINT,
+    ),
+    "any transition": Mutant(
+        "L2",
+        GUARDS,
+        "if not (case old.state",
+        "if false and not (case old.state",
+        "tests/store/test_database_guards.py",
+    ),
+    "opt-out not re-checked": Mutant(
+        "L4", HANDOVER, "p.opted_out_at is null", "true", f"{POINT} -k opt"
+    ),
+    "suppression not re-checked": Mutant(
+        "L4",
+        HANDOVER,
+        "and not exists (select 1 from suppressions x where x.address_hash = i.address_hash))",
+        ")",
+        f"{POINT} -k suppressed",
+    ),
+    "bounce not re-checked": Mutant(
+        "L4", HANDOVER, "and i.state = 'usable'", "", f"{POINT} -k bounced"
+    ),
+    "pause of a person not re-checked": Mutant(
+        "L4", HANDOVER, "and p.paused_at is null", "", f"{POINT} -k paused"
+    ),
+    "pause of a sequence not re-checked": Mutant(
+        "L4", HANDOVER, "s.state = 'active' and", "", f"{POINT} -k paused"
+    ),
+    "pause of a sender not re-checked": Mutant(
+        "L4", HANDOVER, "and a.paused_at is null", "", f"{POINT} -k paused"
+    ),
+    "answer not re-checked": Mutant(
+        "L4", HANDOVER, "(e.answered_at is null or m.kind = 'call_offer')", "true", POINT
+    ),
+    "no lock on the prospect": Mutant(
+        "L4", HANDOVER, '("prospects", "for no key update"),', '("prospects", ""),', POINT
+    ),
+    "homework not checked": Mutant(
+        "L6",
+        "orchestrator/flows/planning.py",
+        "    if missing:\n",
+        "    if False:\n",
+        "tests/flows/test_plan.py",
+    ),
+    "cap not counted": Mutant(
+        "cap",
+        "orchestrator/flows/claim.py",
+        '"used": has.used + len(own)',
+        '"used": has.used',
+        POINT,
+    ),
+}
+
+
+def run(mutant: Mutant, home: Path) -> str:
+    """`caught`, or what is wrong."""
+    source = (home / mutant.file).read_text()
+    if mutant.guard not in source:
+        return "the guard is not where this file says"
+    try:
+        (home / mutant.file).write_text(source.replace(mutant.guard, mutant.without))
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
+                *mutant.tests.split(),
+            ],
+            cwd=home,
+            env=os.environ | {"PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
+            capture_output=True,
+            text=True,
+        )
+    finally:
+        (home / mutant.file).write_text(source)
+    if done.returncode == 1 and " failed" in done.stdout:
+        return "caught"
+    return f"NOT caught (pytest ended with {done.returncode}): {done.stdout[-300:]}"
+
+
+def main(wanted: list[str]) -> int:
+    """Run the mutants whose name or law contains one of the words; all without words."""
+    chosen = {
+        name: mutant
+        for name, mutant in MUTANTS.items()
+        if not wanted or any(word in f"{mutant.law} {name}" for word in wanted)
+    }
+    home = Path(tempfile.mkdtemp(prefix="avtale-mutants-"))
+    try:
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, home / part)
+        results = {}
+        for name, mutant in chosen.items():
+            results[name] = run(mutant, home)
+            print(f"{mutant.law}  {name}: {results[name]}", flush=True)
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+    caught = sum(result == "caught" for result in results.values())
+    print(f"{caught} of {len(results)} guards are held by a test")
+    return 0 if caught == len(results) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
