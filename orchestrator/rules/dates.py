@@ -58,10 +58,11 @@ _UNITS = {
     "monaten": 30, "monate": 30,
     "year": 365, "år": 365, "jahr": 365,
 }  # fmt: skip
+_COUNT = "|".join(_NUMBERS)
+_UNIT = "|".join(_UNITS)
 _IN = re.compile(
-    rf"\b(?:in|om|about)(?: about| ca\.?| rundt| ungefär| etwa)? (?P<n>\d{{1,2}}|{'"
-    rf"|'.join(_NUMBERS)})"
-    rf" (?P<unit>{'|'.join(_UNITS)})\b"
+    r"\b(?:in|om|about)(?: about| ca\.?| rundt| ungefär| etwa)?"
+    rf" (?P<n>\d{{1,2}}|{_COUNT}) (?P<unit>{_UNIT})\b"
 )
 _QUARTER = re.compile(r"\b(?:q(?P<a>[1-4])|(?P<b>[1-4])\. ?(?:kvartal|quartal))\b" + _YEAR)
 _NEXT_WEEK = re.compile(r"\b(?:next week|neste uke|nästa vecka|næste uge|nächste woche)\b")
