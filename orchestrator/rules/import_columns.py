@@ -47,6 +47,11 @@ class Columns:
     header: tuple[str, ...]
     fields: tuple[str | None, ...]
 
+    @property
+    def mended(self) -> bool:
+        """Whether this is a rejects file of our own, come back."""
+        return LINE in self.header
+
     def of(self, name: str) -> str:
         """The header of the column that became `name`."""
         return self.header[self.fields.index(name)] if name in self.fields else name

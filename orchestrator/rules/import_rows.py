@@ -10,6 +10,7 @@ from datetime import date
 
 from orchestrator.rules import addresses, places
 from orchestrator.rules.import_columns import CHANNELS, Columns
+from orchestrator.rules.spreadsheet import original_cell
 
 SHORT, LONG = 200, 4000  # characters of a name, of a fact or an attribute
 
@@ -101,6 +102,8 @@ def read_row(
         if len(cells) != width:
             ragged = f"has {len(cells)} cells where the header has {width}"
             return Reject(line, tuple(cells), {"": ragged})
+    if columns.mended:
+        cells = [original_cell(cell) for cell in cells]
     values, faults = _values(columns, cells)
     row = _Reader(values, faults, canonical or {}).person(line, tuple(cells))
     if faults:

@@ -19,3 +19,8 @@ def safe_cell(text: str) -> str:
         plain = unicodedata.normalize("NFKC", character)
         return "'" + text if plain[:1] in _FORMULA else text
     return text
+
+
+def original_cell(text: str) -> str:
+    """What `safe_cell` was given: undoes it for files of our own that come back."""
+    return text[1:] if text[:1] == "'" and safe_cell(text[1:]) == text else text

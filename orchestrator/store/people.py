@@ -2,13 +2,17 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, exists, func, select
+from sqlalchemy import RowMapping, exists, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.models.people import companies, facts, identities, prospects, suppressions
+from orchestrator.rules import addresses
 from orchestrator.rules.context import CompanyFacts, Fact, IdentityFacts, PersonFacts
+from orchestrator.rules.where import Node
+from orchestrator.store.people_where import clause
 
 
 async def people_for_context(
@@ -38,7 +42,7 @@ async def people_for_context(
 
 
 def _person(
-    row: RowMapping, addresses: tuple[IdentityFacts, ...], known: dict[str, Fact]
+    row: RowMapping, identities_of: tuple[IdentityFacts, ...], known: dict[str, Fact]
 ) -> PersonFacts:
     company = None
     if row["company_id"] is not None:
@@ -60,7 +64,7 @@ def _person(
         paused_at=row["paused_at"],
         attributes=row["attributes"],
         company=company,
-        identities=addresses,
+        identities=identities_of,
         facts=known,
     )
 
@@ -114,3 +118,62 @@ async def _newest_facts(
     for prospect_id, name, value, source, found_on, _ in rows:
         found[prospect_id][name] = Fact(name, value, source, found_on)
     return found
+
+
+async def list_people(
+    conn: AsyncConnection, where: Node | None, *, after: UUID | None = None, limit: int = 50
+) -> list[UUID]:
+    """Ids of the prospects that `where` means (None: all), in the order of their ids."""
+    query = select(prospects.c.id).where(clause(where)).order_by(prospects.c.id).limit(limit)
+    if after is not None:
+        query = query.where(prospects.c.id > after)
+    return list((await conn.execute(query)).scalars())
+
+
+async def count_people(conn: AsyncConnection, where: Node | None) -> int:
+    """How many prospects `where` means."""
+    counted = select(func.count()).select_from(prospects).where(clause(where))
+    return int((await conn.execute(counted)).scalar_one())
+
+
+async def ids_by_address(
+    conn: AsyncConnection, wanted: Sequence[tuple[str, str]]
+) -> dict[tuple[str, str], UUID]:
+    """The prospects who have these (channel, canonical address); unknown ones are absent."""
+    rows = await conn.execute(
+        select(identities.c.channel, identities.c.address, identities.c.prospect_id).where(
+            tuple_(identities.c.channel, identities.c.address).in_(list(wanted))
+        )
+    )
+    return {(channel, address): prospect_id for channel, address, prospect_id in rows}
+
+
+async def find_person(conn: AsyncConnection, word: str) -> UUID | None:
+    """The prospect with this id, or with this address on any channel; None when there is none."""
+    try:
+        known = prospects.c.id == UUID(word)
+    except ValueError:
+        try:
+            canonical = addresses.email(word)
+        except ValueError:
+            canonical = word.strip()
+        known = exists().where(
+            identities.c.prospect_id == prospects.c.id, identities.c.address == canonical
+        )
+    found = select(prospects.c.id).where(known).order_by(prospects.c.id).limit(1)
+    return (await conn.execute(found)).scalar_one_or_none()
+
+
+async def every_fact(conn: AsyncConnection, prospect_id: UUID) -> list[dict[str, Any]]:
+    """All facts of a prospect by name, the newest first: name, value, source, found_on."""
+    rows = await conn.execute(
+        select(facts.c.name, facts.c.value, facts.c.source, facts.c.found_on, facts.c.recorded_at)
+        .where(facts.c.prospect_id == prospect_id)
+        .order_by(
+            facts.c.name,
+            facts.c.found_on.desc().nulls_last(),
+            facts.c.recorded_at.desc(),
+            facts.c.id.desc(),
+        )
+    )
+    return [dict(row) for row in rows.mappings()]

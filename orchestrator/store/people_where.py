@@ -3,6 +3,7 @@
 from functools import reduce
 
 from sqlalchemy import ColumnElement, and_, exists, func, not_, or_, select, true
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.sql.expression import ScalarSelect
 
 from orchestrator.models.people import companies, facts, identities, prospects
@@ -91,5 +92,5 @@ def _tagged(test: Comparison) -> ColumnElement[bool]:
     )
     if test.operator == "is":
         each = func.regexp_split_to_array(func.lower(func.btrim(tags)), r"\s*[,;]\s*")
-        return or_(*(func.lower(one) == func.any(each) for one in test.values))
+        return each.op("&&")(array([func.lower(one) for one in test.values]))
     return _compare(test, tags)

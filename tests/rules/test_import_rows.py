@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from orchestrator.rules.import_columns import BadHeader, Columns, match, sniff
 from orchestrator.rules.import_rows import PersonRow, Reject, parse_date, read_row
-from orchestrator.rules.spreadsheet import safe_cell
+from orchestrator.rules.spreadsheet import original_cell, safe_cell
 
 
 def taken(header: list[str], cells: list[str], **overrides: str) -> PersonRow:
@@ -121,7 +121,9 @@ def test_empty_rows_and_empty_tails_are_fine() -> None:
 
 
 def test_a_mended_rejects_file_can_be_imported() -> None:
-    assert match(["email", "avtale.line", "avtale.reasons"], {}).fields == ("email", None, None)
+    header = ["email", "title", "avtale.line", "avtale.reasons"]
+    assert match(header, {}).fields == ("email", "title", None, None)
+    assert taken(header, ["ola@acme.no", "'=CFO", "2", "x"]).title == "=CFO"
 
 
 @pytest.mark.parametrize(
@@ -157,6 +159,8 @@ DANGEROUS = st.text(alphabet="=+-@＝＋－＠\t\r\n \u00a0\u200b\x00\x01ax1'", 
 def test_no_cell_starts_a_formula(text: str) -> None:
     shown = safe_cell(text)
     assert shown in (text, "'" + text)
+    if shown != text:
+        assert original_cell(shown) == text
     seen = "".join(c for c in shown if not c.isspace() and unicodedata.category(c)[0] not in "CZ")
     assert unicodedata.normalize("NFKC", seen[:1])[:1] not in set("=+-@")
     assert shown[:1] not in set("\t\r\n")
