@@ -97,17 +97,18 @@ async def newest_facts(
     conn: AsyncConnection, prospect_id: UUID, names: Iterable[str]
 ) -> Sequence[RowMapping]:
     """The newest fact of each of these names, with its source and date."""
-    rows = await conn.execute(
-        select(*facts.c["name", "value", "source", "found_on"])
-        .distinct(facts.c.name)
-        .where(facts.c.prospect_id == prospect_id, facts.c.name.in_(list(names)))
-        .order_by(
-            facts.c.name,
-            facts.c.found_on.desc().nulls_last(),
-            facts.c.recorded_at.desc(),
-            facts.c.id.desc(),
-        )
+    newest_first = (
+        facts.c.found_on.desc().nulls_last(),
+        facts.c.recorded_at.desc(),
+        facts.c.id.desc(),
     )
+    age = func.row_number().over(partition_by=facts.c.name, order_by=newest_first).label("age")
+    ranked = (
+        select(*facts.c["name", "value", "source", "found_on"], age)
+        .where(facts.c.prospect_id == prospect_id, facts.c.name.in_(list(names)))
+        .subquery()
+    )
+    rows = await conn.execute(select(ranked).where(ranked.c.age == 1).order_by(ranked.c.name))
     return rows.mappings().all()
 
 
@@ -117,7 +118,7 @@ async def message(conn: AsyncConnection, message_id: UUID) -> RowMapping | None:
         select(
             messages.c.id.label("message_id"),
             *messages.c["prospect_id", "enrollment_id", "handed_at"],
-            prospects.c.opted_out_at,
+            *prospects.c["opted_out_at", "language"],
         )
         .join(prospects, prospects.c.id == messages.c.prospect_id)
         .where(messages.c.id == message_id)
