@@ -44,8 +44,18 @@ class Rendered:
     html: str
 
 
+class _Environment(ImmutableSandboxedEnvironment):
+    """A dot reaches the values of a mapping and nothing else: no attribute and no method of any
+    object, so that a fact called `items` is the fact."""
+
+    def getattr(self, obj: Any, attribute: str) -> Any:
+        if isinstance(obj, dict) and attribute in obj:
+            return obj[attribute]
+        return self.undefined(obj=obj, name=attribute)
+
+
 def _environment(*, autoescape: bool) -> ImmutableSandboxedEnvironment:
-    made = ImmutableSandboxedEnvironment(
+    made = _Environment(
         undefined=StrictUndefined, autoescape=autoescape, keep_trailing_newline=True, cache_size=0
     )
     made.globals.clear()  # no range, no cycler, nothing to call
@@ -199,6 +209,7 @@ def _set_blank(values: dict[str, Any], name: str) -> None:
 
 def _tidy(text: str) -> str:
     """No spaces at line ends, at most one empty line in a row, none at either end."""
-    lines = [line.rstrip() for line in text.splitlines()]
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = [line.rstrip(" \t") for line in text.split("\n")]
     kept = [line for at, line in enumerate(lines) if line or (at and lines[at - 1])]
     return "\n".join(kept).strip("\n")

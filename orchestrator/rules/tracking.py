@@ -45,13 +45,12 @@ def follow_links(
     """
 
     def change(url: str) -> str:
-        return url if _is_own(url, own) else token_url(url)
+        return token_url(url) if _is_sound(url) and not _is_own(url, own) else url
 
     def change_href(found: re.Match[str]) -> str:
         url = unescape(found[3] if found[3] is not None else found[4]).strip()
-        if not url.lower().startswith(("http://", "https://")) or not _is_sound(url):
-            return found[0]
-        return f'{found[1]}"{escape(change(url))}"'
+        changed = change(url) if url.lower().startswith(("http://", "https://")) else url
+        return found[0] if changed == url else f'{found[1]}"{escape(changed)}"'
 
     return map_urls(text, change), _HREF.sub(change_href, html)
 
