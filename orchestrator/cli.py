@@ -12,20 +12,21 @@ from orchestrator import logs
 from orchestrator.commands.common import err, fail
 from orchestrator.errors import AvtaleError
 
-# Module of orchestrator.commands -> the name of its group; None: its commands stand at the root.
-AREAS: dict[str, str | None] = {
-    "up": None,
-    "demo": None,
-    "sequence": "sequence",
-    "prospects": "prospects",
-    "enroll": None,
-    "why": None,
-    "tasks": "tasks",
-    "hosts": "hosts",
-    "senders": "sender",
-    "mail": "mail",
-    "keys": "key",
-    "server": None,
+# Module of orchestrator.commands -> the names of its group, the first one shown in the help; no
+# names: its commands stand at the root.
+AREAS: dict[str, tuple[str, ...]] = {
+    "up": (),
+    "demo": (),
+    "sequence": ("sequence", "sequences"),
+    "prospects": ("prospects", "prospect"),
+    "enroll": (),
+    "why": (),
+    "tasks": ("tasks", "task"),
+    "hosts": ("hosts", "host"),
+    "senders": ("sender", "senders"),
+    "mail": ("mail",),
+    "keys": ("key", "keys"),
+    "server": (),
 }
 
 app = typer.Typer(
@@ -38,11 +39,15 @@ app = typer.Typer(
 
 
 def _register() -> None:
-    for module, name in AREAS.items():
+    for module, names in AREAS.items():
         path = f"orchestrator.commands.{module}"
         if importlib.util.find_spec(path) is None:
             continue
-        app.add_typer(importlib.import_module(path).app, name=name)
+        commands = importlib.import_module(path).app
+        if not names:
+            app.add_typer(commands)
+        for name in names:
+            app.add_typer(commands, name=name, hidden=name != names[0])
 
 
 def release() -> str:

@@ -1,0 +1,37 @@
+"""One router for each resource; `create_app` includes them all."""
+
+from orchestrator.api.routes import (
+    bookings,
+    engagements,
+    enrollments,
+    events,
+    hosts,
+    messages,
+    prospect_import,
+    prospect_verbs,
+    prospects,
+    senders,
+    sequences,
+    suppressions,
+    tasks,
+    unlocks,
+)
+
+ROUTERS = (
+    prospects.router,
+    prospect_verbs.router,
+    prospect_import.router,
+    sequences.router,
+    enrollments.router,
+    messages.router,
+    engagements.router,
+    unlocks.router,
+    bookings.router,
+    tasks.router,
+    senders.router,
+    hosts.router,
+    suppressions.router,
+    events.router,
+)
+
+__all__ = ["ROUTERS"]
