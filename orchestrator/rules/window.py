@@ -34,7 +34,8 @@ def _days(text: str) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
-def _hours(text: str) -> tuple[time, time]:
+def parse_hours(text: str) -> tuple[time, time]:
+    """`08:00-16:00` as two wall clock times; 24:00 is `time.max`. Raises ValueError."""
     first, _, last = text.replace(" ", "").replace("–", "-").partition("-")
     try:
         # 24:00 is the end of the day, which `time` cannot say: the last microsecond stands for it.
@@ -63,7 +64,7 @@ class Window(BaseModel):
             unknown = set(value) - {"days", "hours"}
             if unknown:
                 raise ValueError(f"a window has days and hours, not {', '.join(sorted(unknown))}")
-            start, end = _hours(str(value["hours"]))
+            start, end = parse_hours(str(value["hours"]))
             return {"days": _days(str(value.get("days", "mon-fri"))), "start": start, "end": end}
         return value
 
