@@ -10,7 +10,7 @@ from pathlib import Path
 from orchestrator.errors import BadInput
 from orchestrator.rules.program import Wording
 from orchestrator.rules.sequence_file import TemplateLibrary
-from orchestrator.rules.sequence_file.schema import checked_language
+from orchestrator.rules.sequence_file.terms import checked_language
 
 SHIPPED = Path(__file__).resolve().parent.parent / "templates"
 MAX_BYTES = 131_072

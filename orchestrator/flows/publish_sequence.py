@@ -1,5 +1,6 @@
 """Publish a sequence file: an immutable version, proved before it is stored."""
 
+import asyncio
 import hashlib
 import json
 from dataclasses import dataclass, field
@@ -42,7 +43,8 @@ async def publish_sequence(
     on their version. Raises BadInput with every fault in `extra["faults"]`, and Conflict when the
     sequence is archived.
     """
-    parsed = parse(text, filename, library, channels)
+    # Off the loop: a large file takes its time, and nothing is locked yet.
+    parsed = await asyncio.to_thread(parse, text, filename, library, channels)
     if parsed.program is None:
         raise faulty(filename, parsed.faults)
     program = parsed.program

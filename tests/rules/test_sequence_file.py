@@ -30,8 +30,8 @@ LIBRARY = TemplateLibrary(
     {
         ("nb", "hello"): Wording(subject="Hei", text="Hei"),
         ("sv", "hello"): Wording(subject="Hej", text="Hej"),
-        ("en", "offer"): Wording(text="offer"),
-        ("nb", "offer"): Wording(text="tilbud"),
+        ("en", "offer"): Wording(text="offer {{ page_url }}"),
+        ("nb", "offer"): Wording(text="tilbud {{ page_url }}"),
     }
 )
 

@@ -93,6 +93,11 @@ HEADS = {
         HEAD + "on_answer: stop everyone\nsteps:\n" + SEND,
         "3:12: `on_answer` is `stop person` or `stop company`, nothing else",
     ),
+    "too large": ("# " + "x" * 200_000, "1:1: the file is larger than 128 KiB"),
+    "too many steps": (
+        HEAD + "steps:\n" + "  - wait: 1 day\n" * 201,
+        "4:3: `steps` has more than 200 entries",
+    ),
     "no steps": (HEAD + "steps: []\n", "3:8: `steps` is empty: write at least one"),
 }
 
@@ -271,6 +276,10 @@ STEPS = {
     "call after silence": (
         SEND + UNTIL.replace("otherwise: end", "otherwise: offer") + OFFER,
         "6:17: the call `offer` can be reached without an engagement (hello → listen → offer)",
+    ),
+    "offer that leads nowhere": (
+        SEND + UNTIL + OFFER.replace("minutes}", "minutes, text: Call me}"),
+        "6:17: the offer in `nb` lacks `{{ page_url }}`: where to pick a time",
     ),
     "call past the engagement": (
         SEND + "  - {branch: [{when: fact.a, go: listen}], otherwise: offer}\n" + UNTIL + OFFER,

@@ -27,11 +27,9 @@ from orchestrator.rules.sequence_file.schema import (
     TaskItem,
     UntilItem,
     WaitItem,
-    checked_language,
-    duration,
     kind_of,
-    minutes,
 )
+from orchestrator.rules.sequence_file.terms import checked_language, duration, minutes
 from orchestrator.rules.sequence_file.values import Path
 from orchestrator.rules.sequence_file.words import wordings
 from orchestrator.rules.window import Window

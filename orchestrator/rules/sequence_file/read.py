@@ -12,7 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from orchestrator.rules.sequence_file.values import Fault, Path
 
-MAX_CHARACTERS = 262_144
+MAX_CHARACTERS = 131_072
 MAX_VALUES = 20_000  # what aliases may unfold to
 
 

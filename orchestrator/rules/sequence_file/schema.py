@@ -3,151 +3,24 @@
 A model here is what a person writes; `rules/program.py` has what it becomes.
 """
 
-import re
 from typing import Annotated, Any, Literal
 
-from babel import Locale, UnknownLocaleError
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Discriminator,
-    Field,
-    Tag,
-    ValidationError,
-    WithJsonSchema,
-)
+from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
-from orchestrator.rules.program import END, Duration
-from orchestrator.rules.window import Window
+from orchestrator.rules.sequence_file.terms import (
+    Channels,
+    Country,
+    DurationText,
+    Edge,
+    Language,
+    LengthText,
+    NameText,
+    checked_days,
+    checked_hours,
+)
 
 KINDS = ("send", "wait", "until", "branch", "task", "call")
 SCHEMA_ID = "https://avtale.example/sequence.schema.json"
-_DURATION = re.compile(r"(\d{1,6}) +(minute|hour|day|business day)s?")
-_LIMIT = {"minutes": 525_600, "hours": 8_760, "days": 365, "business_days": 250}
-_DURATION_PATTERN = r"^[0-9]{1,6} +(minute|hour|day|business day)s?$"
-
-
-def duration(text: str) -> Duration:
-    """`3 business days` as a value. Raises ValueError with what to write."""
-    match = _DURATION.fullmatch(text.strip())
-    if match is None:
-        raise ValueError(
-            f"`{text}` is no duration: write `3 business days`, `2 days`, `4 hours` or `90 minutes`"
-        )
-    amount, unit = int(match[1]), match[2].replace(" ", "_") + "s"
-    if amount == 0:
-        raise ValueError("a wait of nothing is no wait: give it a length, or leave the step out")
-    if amount > _LIMIT[unit]:
-        raise ValueError(f"`{text}` is more than a year: shorten it")
-    return Duration.model_validate({"amount": amount, "unit": unit})
-
-
-def minutes(text: str) -> int:
-    """`20 minutes` or `1 hour` as minutes. Raises ValueError."""
-    match = re.fullmatch(r"(\d{1,4}) +(minute|hour)s?", text.strip())
-    if match is None:
-        raise ValueError(f"`{text}` is no length of a call: write `20 minutes`")
-    length = int(match[1]) * (60 if match[2] == "hour" else 1)
-    if not 5 <= length <= 480:
-        raise ValueError(f"a call takes 5 to 480 minutes, not {length}")
-    return length
-
-
-def _checked_duration(text: str) -> str:
-    duration(text)
-    return text
-
-
-def _checked_length(text: str) -> str:
-    minutes(text)
-    return text
-
-
-def _checked_days(text: str) -> str:
-    return _checked_window(text, days=text, hours="00:00-24:00")
-
-
-def _checked_hours(text: str) -> str:
-    return _checked_window(text, days="mon-sun", hours=text)
-
-
-def _checked_window(text: str, **parts: str) -> str:
-    try:
-        Window.model_validate(parts)
-    except ValidationError as error:
-        raise ValueError(error.errors()[0]["msg"].removeprefix("Value error, ")) from None
-    return text
-
-
-def checked_language(code: str) -> str:
-    """`code` when it is a language that people write. Raises ValueError."""
-    if code == "no":
-        raise ValueError("`no` is two written languages: write nb (bokmål) or nn (nynorsk)")
-    try:
-        if not re.fullmatch(r"[a-z]{2,3}(-[A-Z]{2})?", code):
-            raise ValueError(code)
-        Locale.parse(code, sep="-")
-    except (UnknownLocaleError, ValueError):
-        raise ValueError(f"`{code}` is no language code: write nb, sv, da, en, de ...") from None
-    return code
-
-
-def _checked_country(code: str) -> str:
-    if not re.fullmatch(r"[A-Z]{2}", code) or code not in Locale("en").territories:
-        raise ValueError(f"`{code}` is no country code: write two capitals, such as NO or DE")
-    return code
-
-
-def _checked_id(name: str) -> str:
-    if name == END:
-        raise ValueError("`end` is the way out of a sequence and cannot be the id of a step")
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]{0,62}", name):
-        raise ValueError(
-            f"`{name}` is no name: use small letters, digits and hyphens (first-touch)"
-        )
-    return name
-
-
-NameText = Annotated[
-    str,
-    AfterValidator(_checked_id),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,62}$"}),
-]
-Edge = Annotated[str, Field(min_length=1, description="the id of a step, or `end`")]
-DurationText = Annotated[
-    str,
-    AfterValidator(_checked_duration),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": _DURATION_PATTERN,
-            "examples": ["3 business days", "2 days", "4 hours", "90 minutes"],
-        }
-    ),
-]
-LengthText = Annotated[
-    str,
-    AfterValidator(_checked_length),
-    WithJsonSchema(
-        {
-            "type": "string",
-            "pattern": "^[0-9]{1,4} +(minute|hour)s?$",
-            "examples": ["20 minutes"],
-        }
-    ),
-]
-Language = Annotated[
-    str,
-    AfterValidator(checked_language),
-    WithJsonSchema({"type": "string", "pattern": "^[a-z]{2,3}(-[A-Z]{2})?$"}),
-]
-Country = Annotated[
-    str,
-    AfterValidator(_checked_country),
-    WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"}),
-]
-Channels = Annotated[list[str], Field(min_length=1)]
 
 
 class _Part(BaseModel):
@@ -157,10 +30,10 @@ class _Part(BaseModel):
 class WindowPart(_Part):
     """When messages may leave, on the prospect's own clock."""
 
-    days: Annotated[str, AfterValidator(_checked_days)] = Field(
+    days: Annotated[str, AfterValidator(checked_days)] = Field(
         "mon-fri", description="mon-fri, or mon, wed, fri"
     )
-    hours: Annotated[str, AfterValidator(_checked_hours)] = Field(description="08:00-16:00")
+    hours: Annotated[str, AfterValidator(checked_hours)] = Field(description="08:00-16:00")
 
 
 class TrackingPart(_Part):
@@ -234,7 +107,7 @@ class UntilItem(_Step):
 class BranchItem(_Step):
     """Choose by what the prospect did so far, or by a fact."""
 
-    branch: list[CasePart] = Field(min_length=1)
+    branch: list[CasePart] = Field(min_length=1, max_length=50)
     otherwise: Edge
 
 
@@ -284,7 +157,7 @@ class SequenceFile(_Part):
     on_answer: Literal["stop person", "stop company"] = Field(
         "stop person", description="whom a human answer takes out of the sequence"
     )
-    steps: list[AnyItem] = Field(min_length=1)
+    steps: list[AnyItem] = Field(min_length=1, max_length=200)
 
 
 ITEMS: dict[str, type[BaseModel]] = {

@@ -90,6 +90,9 @@ def _tell(desk: Desk, path: Path, error: ErrorDetails, *, keyed: bool) -> None:
         (desk.key if keyed else desk.value)(path, message)
     elif kind == "literal_error":
         desk.value(path, f"{label} is {error['ctx']['expected']}, nothing else".replace("'", "`"))
+    elif kind == "too_long":
+        most = error["ctx"]["max_length"]
+        desk.value(path, f"{label} has more than {most} entries: make it two sequences")
     elif kind in ("too_short", "string_too_short"):
         desk.value(path, f"{label} is empty{_example(name) or ': write at least one'}")
     else:

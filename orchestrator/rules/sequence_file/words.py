@@ -4,7 +4,7 @@ from orchestrator.rules.program import Wording
 from orchestrator.rules.sequence_file.desk import Desk, did_you_mean
 from orchestrator.rules.sequence_file.schema import CallPart, SendPart, WordsPart
 from orchestrator.rules.sequence_file.values import Path
-from orchestrator.rules.wording import find_problems
+from orchestrator.rules.wording import find_problems, variables_of
 
 OFFER = "offer"  # the template of a call step that brings no words of its own
 
@@ -27,6 +27,11 @@ def wordings(
         named = part.template is not None and "/" in part.template
         hint = f": `{part.template}` names another language" if named else ""
         desk.key(path, f"there is no text in `{language}`, the language of the sequence{hint}")
+    if isinstance(part, CallPart) and len(desk.faults) == told:
+        for code in (one for one in found if "page_url" not in variables_of(found[one])):
+            desk.key(
+                path, f"the offer in `{code}` lacks `{{{{ page_url }}}}`: where to pick a time"
+            )
     return found
 
 
