@@ -22,7 +22,9 @@ def engine_url(url: str) -> str:
     )
     if scheme != "postgresql+asyncpg":
         raise SetupError(f"AVTALE_DATABASE_URL must be a postgresql:// URL, not {parts.scheme}://")
-    return urlunsplit((scheme, *parts[1:])).replace("postgresql+asyncpg:/?", "postgresql+asyncpg:///?")
+    return urlunsplit((scheme, *parts[1:])).replace(
+        "postgresql+asyncpg:/?", "postgresql+asyncpg:///?"
+    )
 
 
 def make_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
@@ -64,9 +66,7 @@ async def check_server(engine: AsyncEngine, *, head: str | None) -> None:
     async with transaction(engine) as conn:
         version = int((await conn.execute(text("show server_version_num"))).scalar_one())
         if version < MINIMUM_SERVER:
-            raise SetupError(
-                f"PostgreSQL {version // 10000} is too old: Avtale needs 15 or newer."
-            )
+            raise SetupError(f"PostgreSQL {version // 10000} is too old: Avtale needs 15 or newer.")
         if head is None:
             return
         present = (

@@ -34,7 +34,9 @@ class Keys:
 
     @lru_cache(maxsize=32)  # noqa: B019 - one Keys lives as long as the process
     def _key(self, purpose: str) -> bytes:
-        return HKDF(SHA256(), 32, salt=None, info=b"avtale:" + purpose.encode()).derive(self._secret)
+        return HKDF(SHA256(), 32, salt=None, info=b"avtale:" + purpose.encode()).derive(
+            self._secret
+        )
 
     def _mac(self, purpose: str, value: bytes) -> bytes:
         return hmac.digest(self._key(purpose), value, sha256)

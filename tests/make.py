@@ -101,7 +101,9 @@ async def world(
             display_name="Kari Nordmann",
             email="kari@sender.example",
             zone="Europe/Oslo",
-            weekly={day: ["09:00-11:30", "12:30-16:00"] for day in ("mon", "tue", "wed", "thu", "fri")},
+            weekly={
+                day: ["09:00-11:30", "12:30-16:00"] for day in ("mon", "tue", "wed", "thu", "fri")
+            },
         )
     )
     await conn.execute(insert(sequences).values(id=made.sequence, name=parsed.sequence))

@@ -46,7 +46,7 @@ async def close_task(
     if outcome not in outcomes:
         raise BadInput(f"This task can end in: {', '.join(sorted(outcomes))}.")
     owner: UUID | None = seen["prospect_id"]
-    people = await standing.lock_prospects(conn, [owner] if owner else [])
+    people = await _lock(conn, owner) if owner else {}
     enrolled = await standing.lock_enrollments(conn, people)
     task = await tasks.get(conn, task_id, lock=True)
     if task is None or not await tasks.mark(conn, task_id, state="done", outcome=outcome, now=now):
@@ -71,6 +71,14 @@ async def close_task(
         await _doubt(conn, task, row, people[owner], outcome, now)
     elif row is not None:
         await _work(conn, task, row, people[owner], outcome, now)
+
+
+async def _lock(conn: AsyncConnection, owner: UUID) -> dict[UUID, RowMapping]:
+    """The prospect's row, with those of the colleagues whom an answer would stop, in one go: taken
+    one after the other they could deadlock with a colleague's answer."""
+    whole = await standing.stops_company(conn, owner)
+    others = await standing.colleagues(conn, owner) if whole else []
+    return await standing.lock_prospects(conn, [owner, *others])
 
 
 async def _answer(

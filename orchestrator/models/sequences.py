@@ -63,9 +63,7 @@ enrollments = Table(
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     UniqueConstraint("prospect_id", "sequence_id"),
     UniqueConstraint("id", "prospect_id"),
-    CheckConstraint(
-        "state in ('active', 'sending', 'held', 'stopped', 'finished')", name="state"
-    ),
+    CheckConstraint("state in ('active', 'sending', 'held', 'stopped', 'finished')", name="state"),
 )
 
 Index(

@@ -1,4 +1,4 @@
-"""The sandbox's web inbox, where a newcomer plays the prospect. Mounted with AVTALE_SANDBOX only."""
+"""The sandbox's web inbox, where a newcomer plays the prospect; only with AVTALE_SANDBOX."""
 
 import json
 import smtplib
@@ -185,7 +185,7 @@ async def live(app: Avtale) -> HTMLResponse:
     frame = await _frame(app)
     async with transaction(app.engine) as conn:
         lines = await sandbox.lately(conn, 60)
-        values = {
+        values: dict[str, Any] = {
             "counts": await sandbox.counts(conn),
             "lanes": await sandbox.lanes(conn),
             "upcoming": await sandbox.upcoming(conn, 8),

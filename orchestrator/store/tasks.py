@@ -106,6 +106,20 @@ async def cancel_unclear(conn: AsyncConnection, prospect_id: UUID, *, now: datet
     return changed.rowcount
 
 
+async def cancel_doubt(conn: AsyncConnection, message_id: UUID, *, now: datetime) -> int:
+    """Cancel the open question whether a message has left: evidence answered it."""
+    changed = await conn.execute(
+        update(tasks)
+        .where(
+            tasks.c.message_id == message_id,
+            tasks.c.state == "open",
+            tasks.c.kind == "in_doubt",
+        )
+        .values(state="cancelled", closed_at=now)
+    )
+    return changed.rowcount
+
+
 async def blocking(conn: AsyncConnection, prospect_id: UUID) -> tuple[set[UUID], bool]:
     """Enrollments with an open task of their own, and whether an answer is still unread."""
     rows = await conn.execute(

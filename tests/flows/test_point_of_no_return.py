@@ -138,12 +138,13 @@ async def test_nothing_passes_after_a_stop(app: App, name: str) -> None:
     assert await state(app) != "sending"
 
 
-async def test_a_stop_that_is_not_yet_committed_is_waited_for(app: App) -> None:
+@pytest.mark.parametrize("stop", ["opt-out", "not before tomorrow", "person paused"])
+async def test_a_stop_that_is_not_yet_committed_is_waited_for(app: App, stop: str) -> None:
     """The prospect's row lock orders the two: the hand-over waits, then sees the stop."""
     found = await claimed_one(app)
     async with combining(app) as combiner:
         async with transaction(app.engine) as conn:
-            await _opt_out(app, conn, found)
+            await STOPS[stop](app, conn, found)
             asking = asyncio.create_task(passes(app, combiner, found))
             await asyncio.sleep(0.3)
             assert not asking.done()
