@@ -14,6 +14,7 @@ from httpx import HTTPError
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
 from orchestrator.errors import BadInput, Forbidden, NotFound, Unavailable
+from orchestrator.jobs_wire import Bell
 from orchestrator.sandbox import clock, screens
 from orchestrator.sandbox.mailbox import Mail, Mailbox
 from orchestrator.sandbox.post_office import folder, port_file
@@ -23,6 +24,7 @@ from orchestrator.wiring import App
 
 router = APIRouter(prefix="/sandbox", include_in_schema=False)
 
+BELLS: tuple[Bell, ...] = ("plan", "send")
 _MOVES = {"hour": timedelta(hours=1), "day": timedelta(days=1), "three-days": timedelta(days=3)}
 
 
@@ -204,5 +206,7 @@ async def move_clock(request: Request, app: Avtale, to: Annotated[str, Form()]) 
         await clock.move(app.engine, _MOVES[to])
     else:
         raise BadInput("time moves by next, hour, day or three-days")
+    for bell in BELLS:  # whoever waits until something is due waits no more
+        app.ring(bell)
     back = urlsplit(request.headers.get("referer", "")).path
     return RedirectResponse(back if back.startswith("/sandbox") else "/sandbox/live", 303)
