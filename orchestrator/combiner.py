@@ -21,6 +21,10 @@ from orchestrator.store import handover
 
 log = structlog.get_logger()
 
+# Seconds between the looks at what became of a commit that did not answer: a restart of PostgreSQL
+# is outlived, an outage of a minute leaves the rest to the sweeper.
+_REREADS = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, *([5.0] * 10))
+
 # Lease seconds that must be left at the point of no return.
 BUDGET = 2.0
 
@@ -143,7 +147,7 @@ class Combiner:
         return passed, settled
 
     async def _after_doubt(self, settlements: Sequence[Settlement]) -> set[UUID]:
-        for pause in (0.05, 0.5, 2.0, 5.0):
+        for pause in _REREADS:
             await asyncio.sleep(pause)
             try:
                 async with transaction(self._engine) as conn:

@@ -1,6 +1,9 @@
 """Deliver one claimed message: hand it to its channel, settle what came of it."""
 
+import asyncio
 from datetime import datetime
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from channels.base import Account, Channel, NotSent, OutboundMessage, SendResult, Unknown
 from orchestrator.combiner import Combiner
@@ -58,8 +61,7 @@ async def settle(app: App, combiner: Combiner, claimed: Claimed, result: SendRes
     fraction = app.keys.fraction("retry", row.id)
     found = outcome(result, attempt=claimed.attempt, fraction=fraction, now=now)
     if found is None:
-        async with transaction(app.engine) as conn:
-            await leases.release(conn, row.id, claimed.fence, due=now, reason="stopped")
+        await _give_back(app, claimed, now)
         return
     step, due, reason = _next(claimed, now) if found.state == "sent" else (None, None, None)
     values = columns(row.id, claimed.fence, found, next_step=step, next_due=due, end_reason=reason)
@@ -84,3 +86,14 @@ def _next(claimed: Claimed, now: datetime) -> tuple[str | None, datetime | None,
 
     target, due = progress.after(claimed.program, step.id, now, add)
     return (None, None, "completed") if target == END else (target, due, None)
+
+
+async def _give_back(app: App, claimed: Claimed, now: datetime) -> None:
+    """Nothing left: let the next claim decide why. Through a short outage of the database."""
+    for pause in (0.2, 1.0, 3.0, 5.0, 5.0):
+        try:
+            async with transaction(app.engine) as conn:
+                await leases.release(conn, claimed.row.id, claimed.fence, due=now, reason="stopped")
+            return
+        except (SQLAlchemyError, OSError, TimeoutError):
+            await asyncio.sleep(pause)

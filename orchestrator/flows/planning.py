@@ -85,7 +85,15 @@ def zones_of(person: PersonFacts) -> frozenset[str]:
 
 
 def decide(house: House, at: Standing, now: datetime, work: Plan) -> None:
-    """Add to `work` what happens to `at`."""
+    """Add to `work` what happens to `at`. A fault in one enrollment is a task about that one."""
+    try:
+        _decide(house, at, now, work)
+    except Exception as error:  # noqa: BLE001 - one person's odd data must not stop all the others
+        title = f"The planner could not decide: {type(error).__name__}: {error}"[:200]
+        _hold(work, at, at.row["step"], "manual", title, {"error": type(error).__name__}, now)
+
+
+def _decide(house: House, at: Standing, now: datetime, work: Plan) -> None:
 
     def add(duration: Duration, start: datetime) -> datetime:
         return add_duration(duration, start, at.zones, at.person.country)

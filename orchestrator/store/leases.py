@@ -195,7 +195,7 @@ async def pace(conn: AsyncConnection, paces: Sequence[dict[str, Any]]) -> None:
 _RELEASE = text("""
 update messages set state = 'retry_wait', due_at = :due, lease_owner = null, lease_until = null,
   last_class = :reason
-where id = :id and fence = :fence and state = 'leased'
+where id = :id and fence = :fence and state in ('leased', 'sending')
 returning id
 """)
 
@@ -203,7 +203,8 @@ returning id
 async def release(
     conn: AsyncConnection, message_id: UUID, fence: int, *, due: datetime, reason: str
 ) -> bool:
-    """Give a lease back unsent. False when the fence has moved on or the message was stopped."""
+    """Give a message back that this claim provably did not send: also when the commit of its point
+    of no return did not answer. False when the fence has moved on or the message was stopped."""
     done = await conn.execute(
         _RELEASE, {"id": message_id, "fence": fence, "due": due, "reason": reason}
     )

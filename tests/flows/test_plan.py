@@ -175,3 +175,13 @@ async def test_every_move_is_told(app: App) -> None:
     line = await one(app, history, enrollment_id=enrollment)
     assert line["kind"] == "message.planned"
     assert line["message_id"] is not None
+
+
+async def test_one_odd_enrollment_does_not_stop_the_planner(app: App) -> None:
+    enrollment = await enrolled(app)
+    async with transaction(app.engine) as conn:
+        await conn.execute(update(enrollments).values(step="a-step-that-never-was"))
+    assert await plan(app, NOW) == 1
+    task = await one(app, tasks, enrollment_id=enrollment)
+    assert task["title"].startswith("The planner could not decide")
+    assert await plan(app, NOW) == 0
