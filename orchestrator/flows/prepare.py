@@ -169,6 +169,7 @@ def _outreach(
             postal_address=parts.settings.postal_address,
             company=person.company.name if person.company else None,
             about=program.about,
+            answered=row.kind == "call_offer",
             page_url=page_url,
             unsubscribe_url=to.unsubscribe_url,
         ),

@@ -88,6 +88,7 @@ def footer(
     postal_address: str,
     company: str | None,
     about: str,
+    answered: bool = False,
     page_url: str,
     unsubscribe_url: str,
 ) -> Footer:
@@ -95,19 +96,21 @@ def footer(
     code = language.replace("_", "-").split("-")[0].lower()
     words = _WORDS.get(_ALIKE.get(code, code), _WORDS[_FALLBACK])
     who = ", ".join(part for part in (sender_name, organisation, postal_address) if part)
-    why = _why(words, about, company)
-    in_text = words.no.format(
-        page=f"{words.page}: {page_url}", stop=f"{words.stop}: {unsubscribe_url}"
-    ).removesuffix(".")
+    # Whoever answered knows why.
+    said = (who,) if answered else (who, _why(words, about, company))
+    question = words.no.partition(" {page}")[0]
+    in_text = (
+        f"{question} {words.page}: {page_url}",
+        f"{words.stop[0].upper()}{words.stop[1:]}: {unsubscribe_url}",
+    )
     in_html = words.no.format(
         page=_link(page_url, words.page), stop=_link(unsubscribe_url, words.stop)
     )
     return Footer(
-        text="\n".join(("-- ", who, why, in_text)),
-        html=(
-            '<p style="font-size:smaller;color:#666">'
-            f"{escape(who)}<br>\n{escape(why)}<br>\n{in_html}</p>"
-        ),
+        text="\n".join(("-- ", *said, *in_text)),
+        html='<p style="font-size:smaller;color:#666">'
+        + "<br>\n".join((*map(escape, said), in_html))
+        + "</p>",
     )
 
 
