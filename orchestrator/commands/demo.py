@@ -18,6 +18,7 @@ from orchestrator import config, house
 from orchestrator.commands.common import err
 from orchestrator.commands.up import for_terminal, say
 from orchestrator.config import Settings
+from orchestrator.errors import SetupError
 from orchestrator.house import environment
 from orchestrator.sandbox import world
 from orchestrator.sandbox.commands import CommandFailed, Commands
@@ -175,7 +176,6 @@ def _rehearse(settings: Settings, *, verbose: bool) -> int:
         avtale = Commands(environment(complete))
         prospect = Prospect(base_url=complete.base_url, smtp_host=smtp[0], smtp_port=smtp[1])
         rehearsal = Rehearsal(complete, avtale, prospect, show)
-        summary.update(rehearsal.summary)
         try:
             await world.add_accounts(avtale, smtp)
             good = await rehearsal.play()
@@ -185,7 +185,11 @@ def _rehearse(settings: Settings, *, verbose: bool) -> int:
         summary.update(rehearsal.summary)
         return 0 if good else 1
 
-    code = house.run(settings, note, play, fast=True)
+    try:
+        code = house.run(settings, note, play, fast=True)
+    except SetupError as error:
+        show(f"✗ start      {error.message}")
+        code = 1
     if code and not verbose:
         sys.stderr.write("\n".join(["What the service said last:", *lines[-40:], ""]))
     sys.stdout.write(json.dumps(summary, ensure_ascii=False) + "\n")
