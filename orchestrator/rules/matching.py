@@ -1,0 +1,118 @@
+"""Whose mail is this. Pure: what was looked up goes in, a match comes out."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from orchestrator.rules.mail_reading import Reading
+
+_REPORTS = frozenset({"bounce", "delayed", "complaint"})
+
+
+@dataclass(frozen=True, slots=True)
+class Ref:
+    """One of our messages."""
+
+    message_id: UUID
+    prospect_id: UUID
+    enrollment_id: UUID
+    identity_id: UUID | None
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Whoever has an address; `last` is the last message that the receiving sender wrote them."""
+
+    prospect_id: UUID
+    identity_id: UUID
+    last: Ref | None
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the store found for one reading."""
+
+    by_rfc_id: Mapping[str, Ref] = field(default_factory=dict)
+    by_token: Mapping[str, Ref] = field(default_factory=dict)
+    by_address: Mapping[str, Person] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """Whose it is, which message it is about, and how that was found."""
+
+    prospect_id: UUID
+    how: str
+    message_id: UUID | None = None
+    enrollment_id: UUID | None = None
+    identity_id: UUID | None = None
+
+
+def match(reading: Reading, known: Known) -> Match | None:
+    """By our Message-ID, then by an address token, then by who wrote to the sender. None: nobody.
+
+    An answer in somebody's thread by another prospect is that prospect's: people are not merged
+    because they share a thread. Who is no prospect (a secretary, an alias) answers for the thread.
+    """
+    about = _about(reading, known)
+    if reading.kind in _REPORTS:
+        return about or _reported(reading, known)
+    writer = known.by_address.get(reading.sender or "")
+    if writer is None:
+        return about
+    if about is not None and about.prospect_id == writer.prospect_id:
+        return about
+    if writer.last is not None:
+        return _of(writer.last, "sender")
+    if about is not None:
+        return Match(writer.prospect_id, "thread of somebody else", identity_id=writer.identity_id)
+    return None  # we never wrote to them from here: it is no answer to us
+
+
+def is_own(reading: Reading, known: Known) -> bool:
+    """Whether this is a message of ours that came back: its own Message-ID is one we made."""
+    return (
+        reading.kind not in _REPORTS
+        and reading.message_id is not None
+        and reading.message_id in known.by_rfc_id
+    )
+
+
+def rfc_ids(reading: Reading) -> tuple[str, ...]:
+    """Every Message-ID worth looking up for this reading."""
+    own = (reading.message_id,) if reading.message_id else ()
+    return tuple(dict.fromkeys([*_threads(reading), *own]))[:500]
+
+
+def _threads(reading: Reading) -> Iterable[str]:
+    """Nearest first: what it answers, then the thread from its end."""
+    return (*reading.original_ids, *reading.in_reply_to, *reversed(reading.references))
+
+
+def _about(reading: Reading, known: Known) -> Match | None:
+    for one in _threads(reading):
+        if one in known.by_rfc_id:
+            return _of(known.by_rfc_id[one], "message id")
+    for token in reading.tokens:
+        if token in known.by_token:
+            return _of(known.by_token[token], "address token")
+    return None
+
+
+def _reported(reading: Reading, known: Known) -> Match | None:
+    for address in reading.recipients:
+        person = known.by_address.get(address)
+        if person is not None and person.last is not None:
+            # The address that failed, which is not always the one we wrote to last.
+            return Match(
+                person.prospect_id,
+                "recipient",
+                person.last.message_id,
+                person.last.enrollment_id,
+                person.identity_id,
+            )
+    return None
+
+
+def _of(ref: Ref, how: str) -> Match:
+    return Match(ref.prospect_id, how, ref.message_id, ref.enrollment_id, ref.identity_id)

@@ -1,0 +1,295 @@
+"""From stored mail to engagements, on a real database."""
+
+from collections.abc import AsyncIterator
+from typing import Any
+from uuid import UUID
+
+import pytest
+from sqlalchemy import insert, update
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from orchestrator.config import Settings
+from orchestrator.db import transaction
+from orchestrator.flows import read_events as reader
+from orchestrator.flows.read_events import ATTEMPTS, read_events
+from orchestrator.flows.take_event import take_event
+from orchestrator.ids import uuid7
+from orchestrator.keys import Keys
+from orchestrator.models.engagement import engagements, provider_events, unlocks
+from orchestrator.models.messages import frozen, messages
+from orchestrator.models.people import identities, prospects, suppressions
+from orchestrator.models.sequences import enrollments
+from orchestrator.wiring import App, make_redis
+from tests import make
+from tests.flows.coming import all_of, email_of, person, row_of
+from tests.make import NOW
+from tests.rules.test_mail_reading import mail, report
+
+
+@pytest.fixture
+async def app(engine: AsyncEngine, keys: Keys) -> AsyncIterator[App]:
+    """An App without Redis: reading needs none."""
+    made = App(Settings(), engine, keys, {}, make_redis("redis://127.0.0.1:1"))
+    yield made
+    await made.redis.aclose()
+
+
+async def left(conn: AsyncConnection, message: UUID) -> None:
+    """Let a message be sent, as the sender does."""
+    for state in ("leased", "sending", "sent"):
+        fence = {"fence": 1} if state == "leased" else {}
+        await conn.execute(
+            update(messages)
+            .where(messages.c.id == message)
+            .values(state=state, handed_at=NOW, **fence)
+        )
+
+
+class Scene:
+    """A prospect who has our first mail, and who waits in the sequence."""
+
+    def __init__(self, app: App) -> None:
+        self.app = app
+        self.world: make.World
+        self.who = self.enrolled = self.message = UUID(int=0)
+
+    async def set(self, address: str = "ola@acme.example") -> "Scene":
+        async with transaction(self.app.engine) as conn:
+            self.world = await make.world(conn)
+            await self.add(conn, address)
+        return self
+
+    async def add(self, conn: AsyncConnection, address: str, **values: Any) -> None:
+        who, enrolled, message = await person(
+            conn, self.app.keys, self.world, address=address, **values
+        )
+        await left(conn, message)
+        await conn.execute(
+            update(enrollments)
+            .where(enrollments.c.id == enrolled)
+            .values(state="active", step="wait-1", due_at=NOW)
+        )
+        self.who, self.enrolled, self.message = who, enrolled, message
+
+    @property
+    def answers(self) -> dict[str, str]:
+        """Headers of an answer to our mail."""
+        return {"In_Reply_To": f"<{self.message.hex}@sender.example>"}
+
+    async def take(self, raw: bytes, **detail: Any) -> UUID:
+        async with transaction(self.app.engine) as conn:
+            taken = await take_event(
+                conn,
+                source="mail",
+                external_id=str(uuid7()),
+                kind="mail",
+                raw=raw,
+                detail=detail,
+                now=NOW,
+            )
+        assert taken is not None
+        return taken
+
+    async def read(self, raw: bytes, **detail: Any) -> dict[str, Any]:
+        """Take, read, and say what became of it."""
+        taken = await self.take(raw, **detail)
+        await read_events(self.app, NOW)
+        async with transaction(self.app.engine) as conn:
+            return dict(await row_of(conn, provider_events, taken))
+
+    async def engagements(self) -> list[tuple[str, str, str | None]]:
+        async with transaction(self.app.engine) as conn:
+            rows = await all_of(conn, engagements)
+        return [(row["kind"], row["grade"], row["meaning"]) for row in rows]
+
+    async def state(self) -> str:
+        async with transaction(self.app.engine) as conn:
+            return str((await row_of(conn, enrollments, self.enrolled))["state"])
+
+
+@pytest.fixture
+async def scene(app: App) -> Scene:
+    """The scene, set."""
+    return await Scene(app).set()
+
+
+async def test_an_answer_unlocks_the_call(scene: Scene) -> None:
+    event = await scene.read(mail("Yes, tell me more.", **scene.answers))
+    assert (event["state"], event["prospect_id"]) == ("handled", scene.who)
+    assert event["message_id"] == scene.message
+    assert await scene.engagements() == [("reply", "human", "interested")]
+    async with transaction(scene.app.engine) as conn:
+        assert len(await all_of(conn, unlocks)) == 1
+        assert (await row_of(conn, enrollments, scene.enrolled))["step"] == "offer"
+
+
+async def test_an_address_token_finds_the_message(scene: Scene) -> None:
+    token = scene.app.keys.mail_token(scene.message)
+    raw = mail(
+        "Nei takk", From="x@else.example", To=f"kari+r.{token}@sender.example", In_Reply_To=""
+    )
+    event = await scene.read(raw)
+    assert event["detail"]["matched_by"] == "address token"
+    assert await scene.engagements() == [("reply", "human", "no")]
+
+
+async def test_a_new_mail_to_the_sender_by_whom_we_wrote_to_is_an_answer(scene: Scene) -> None:
+    event = await scene.read(mail("Ja takk", In_Reply_To=""))
+    assert (event["state"], event["detail"]["matched_by"]) == ("handled", "sender")
+    assert await scene.engagements() == [("reply", "human", "interested")]
+
+
+async def test_strangers_are_kept_and_shown(scene: Scene) -> None:
+    event = await scene.read(mail(From="who@ever.example", In_Reply_To=""))
+    assert (event["state"], event["prospect_id"]) == ("unmatched", None)
+    assert await scene.engagements() == []
+    assert await scene.state() == "active"
+
+
+async def test_two_people_in_one_thread_are_not_merged(scene: Scene) -> None:
+    first = (scene.who, scene.enrolled, scene.answers)
+    async with transaction(scene.app.engine) as conn:
+        await scene.add(conn, "per@acme.example")
+    await scene.read(mail("Ja gjerne", From="per@acme.example", **first[2]))
+    async with transaction(scene.app.engine) as conn:
+        [row] = await all_of(conn, engagements)
+        assert row["prospect_id"] == scene.who != first[0]
+        assert (await row_of(conn, enrollments, first[1]))["state"] == "active"
+        assert (await row_of(conn, enrollments, first[1]))["step"] == "wait-1"
+
+
+async def test_a_secretary_answers_for_the_thread(scene: Scene) -> None:
+    await scene.read(mail("Nei takk", From="frontdesk@acme.example", **scene.answers))
+    assert await scene.state() == "stopped"
+
+
+@pytest.mark.parametrize(
+    ("headers", "kind", "grade"),
+    [
+        ({"Auto_Submitted": "auto-replied"}, "auto_reply", "machine"),
+        ({"Return_Path": "<>"}, "mail", "ambiguous"),
+    ],
+)
+async def test_machines_unlock_nothing(
+    scene: Scene, headers: dict[str, str], kind: str, grade: str
+) -> None:
+    for _ in range(3):
+        await scene.read(mail("Yes, tell me more.", **scene.answers, **headers))
+    assert await scene.engagements() == [(kind, grade, None)] * 3
+    assert await scene.state() == ("active" if grade == "machine" else "held")
+    async with transaction(scene.app.engine) as conn:
+        assert await all_of(conn, unlocks) == []
+
+
+async def test_our_own_follow_up_is_no_answer(scene: Scene) -> None:
+    event = await scene.read(mail(From="kari@sender.example", **scene.answers))
+    assert (event["state"], event["detail"]["read_as"]) == ("handled", "own")
+    raw = mail(From="alias@sender.example", Message_ID=f"<{scene.message.hex}@sender.example>")
+    assert (await scene.read(raw))["detail"]["read_as"] == "own"
+    assert await scene.engagements() == []
+
+
+async def test_a_stop_opts_the_person_out(scene: Scene) -> None:
+    await scene.read(mail("Please remove me from your list", **scene.answers))
+    async with transaction(scene.app.engine) as conn:
+        assert (await row_of(conn, prospects, scene.who))["opted_out_at"] == NOW
+
+
+async def test_our_own_quoted_footer_is_no_stop(scene: Scene) -> None:
+    text = "Hello there, Ola\nUnsubscribe: https://a.example/u/x"
+    async with transaction(scene.app.engine) as conn:
+        await conn.execute(
+            insert(frozen).values(
+                message_id=scene.message,
+                recipient="ola@acme.example",
+                text=text,
+                payload=b"x",
+                sha256=b"x",
+            )
+        )
+    await scene.read(mail(f"Yes, tell me more.\n\n{text}\n", **scene.answers))
+    assert await scene.engagements() == [("reply", "human", "interested")]
+
+
+async def test_a_hard_bounce_suppresses_the_address(scene: Scene) -> None:
+    own = f"{scene.message.hex}@sender.example".encode()
+    raw = report("failed", "5.1.1").replace(b"first@sender.example", own)
+    await scene.read(raw)
+    assert await scene.engagements() == [("bounce", "machine", None)]
+    async with transaction(scene.app.engine) as conn:
+        address = await row_of(conn, identities, await email_of(conn, scene.who))
+        assert address["state"] == "bounced"
+        assert [row["scope"] for row in await all_of(conn, suppressions)] == ["address"]
+        row = await row_of(conn, enrollments, scene.enrolled)
+        assert (row["state"], row["stop_reason"]) == ("stopped", "undeliverable")
+
+
+async def test_a_delay_suppresses_nothing(scene: Scene) -> None:
+    await scene.read(report("delayed", "4.4.1"))
+    assert await scene.engagements() == [("delayed", "machine", None)]
+    assert await scene.state() == "active"
+
+
+async def test_something_that_came_back_settles_a_doubt(scene: Scene) -> None:
+    async with transaction(scene.app.engine) as conn:
+        await scene.add(conn, "eva@acme.example")
+        later = await make.message(
+            conn,
+            scene.world,
+            scene.who,
+            scene.enrolled,
+            await email_of(conn, scene.who),
+            step="more",
+        )
+        await conn.execute(
+            update(enrollments)
+            .where(enrollments.c.id == scene.enrolled)
+            .values(state="sending", step="more", due_at=None)
+        )
+        for state in ("leased", "sending", "in_doubt"):
+            await conn.execute(
+                update(messages)
+                .where(messages.c.id == later)
+                .values(state=state, fence=1, handed_at=NOW)
+            )
+    away = mail(
+        "Away", From="eva@acme.example", In_Reply_To=f"<{later.hex}@sender.example>",
+        Auto_Submitted="auto-replied",
+    )  # fmt: skip
+    await scene.read(away)
+    async with transaction(scene.app.engine) as conn:
+        assert (await row_of(conn, messages, later))["state"] == "sent"
+        row = await row_of(conn, enrollments, scene.enrolled)
+        assert (row["state"], row["step"]) == ("active", "listen")
+
+
+async def test_poisoned_mail_fails_alone_and_rests(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = reader.handle_mail
+
+    async def poisoned(conn: AsyncConnection, keys: Keys, event: Any, now: Any) -> None:
+        await real(conn, keys, event, now)
+        if b"poison" in event["raw"]:
+            raise ValueError("poison")
+
+    monkeypatch.setattr(reader, "handle_mail", poisoned)
+    bad = await scene.take(mail("Yes, poison", **scene.answers))
+    good = await scene.take(mail("Nei takk", **scene.answers))
+    rounds = [await read_events(scene.app, NOW) for _ in range(ATTEMPTS + 1)]
+    assert rounds == [1] + [0] * ATTEMPTS
+    async with transaction(scene.app.engine) as conn:
+        row = await row_of(conn, provider_events, bad)
+        assert (row["state"], row["attempt"]) == ("failed", ATTEMPTS)
+        assert row["error"] == "ValueError: poison"
+        assert (await row_of(conn, provider_events, good))["state"] == "handled"
+    assert await scene.engagements() == [("reply", "human", "no")]
+
+
+async def test_the_same_event_is_taken_once(engine: AsyncEngine) -> None:
+    event: dict[str, Any] = {
+        "source": "imap:kari", "external_id": "1:2", "kind": "mail", "raw": b"x", "detail": {},
+    }  # fmt: skip
+    async with transaction(engine) as conn:
+        assert await take_event(conn, **event, now=NOW) is not None
+        assert await take_event(conn, **event, now=NOW) is None
