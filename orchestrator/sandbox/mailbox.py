@@ -15,12 +15,14 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from functools import cached_property, lru_cache
+from html import unescape
 from pathlib import Path
 
 from orchestrator.sandbox.faults import Envelope
 
 _counter = itertools.count()
 _END_OF_TRACE = "X-Sandbox-Trace: end"
+_ANCHOR = re.compile(r"""<a\b[^>]*?href=["'](https?:[^"']+)["'][^>]*>(.*?)</a>""", re.DOTALL)
 _NAME = re.compile(r"\d{16,20}-\d+-\d+")
 
 
@@ -101,14 +103,23 @@ class Mail:
     def pixel_url(self) -> str | None:
         """The address of the first remote image."""
         found = re.search(r"""<img[^>]+src=["'](https?:[^"']+)["']""", self.html)
-        return found[1].replace("&amp;", "&") if found else None
+        return unescape(found[1]) if found else None
+
+    @property
+    def anchors(self) -> dict[str, str]:
+        """Every address that a reader can click and the words that it stands under, in order."""
+        found = {
+            unescape(address): unescape(re.sub(r"<[^>]+>", "", words)).strip()
+            for address, words in _ANCHOR.findall(self.html)
+        }
+        for address in re.findall(r"https?://[^\s<>\"')]+", self.text):
+            found.setdefault(address, address)
+        return found
 
     @property
     def links(self) -> list[str]:
-        """Every address that a reader can click, in the order of the mail."""
-        found = re.findall(r"""<a\b[^>]*?href=["'](https?:[^"']+)["']""", self.html)
-        plain = re.findall(r"https?://[^\s<>\"')]+", self.text)
-        return list(dict.fromkeys([link.replace("&amp;", "&") for link in found] + plain))
+        """The addresses alone."""
+        return list(self.anchors)
 
 
 class Mailbox:

@@ -94,7 +94,12 @@ class PostOffice:
             answer = await self._client.post(
                 f"http://{self._settings.host}:{self._settings.port}/hooks/mail",
                 content=body,
-                headers={**headers, "content-type": "message/rfc822"},
+                headers={
+                    **headers,
+                    "content-type": "message/rfc822",
+                    "x-avtale-envelope-from": mail.sender,
+                    "x-avtale-envelope-to": recipient,
+                },
             )
         except httpx.HTTPError as error:
             log.warning("sandbox.pipe_failed", error=type(error).__name__)

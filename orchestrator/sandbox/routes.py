@@ -111,7 +111,11 @@ async def read(app: Avtale, name: str, said: str = "") -> HTMLResponse:
         reader=reader,
         invitations=screens.invitations(mail),
         suggestions=screens.suggestions(reader and reader["language"]),
-        ours=[link for link in mail.links if link.startswith(app.settings.base_url)],
+        ours={
+            link: words
+            for link, words in mail.anchors.items()
+            if link.startswith(app.settings.base_url)
+        },
         said=said,
     )
 

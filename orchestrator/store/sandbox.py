@@ -130,15 +130,15 @@ async def people(conn: AsyncConnection) -> list[dict[str, Any]]:
         text(
             """
             select trim(p.first_name || ' ' || p.last_name) as name, lower(i.address) as address,
-                   coalesce(c.name, '') as company, 'prospect' as role, p.language, p.id::text
+                   coalesce(c.name, '') as company, 'prospect' as role, p.language, 1 as place
             from identities i join prospects p on p.id = i.prospect_id
             left join companies c on c.id = p.company_id where i.channel = 'email'
             union all
-            select display_name, lower(email), '', 'host', null, id::text from hosts
+            select display_name, lower(email), '', 'host', null, 2 from hosts
             union all
-            select display_name, lower(address), '', 'sender', null, id::text
+            select display_name, lower(address), '', 'sender', null, 3
             from senders where channel = 'email'
-            order by 4 desc, 1
+            order by place, name
             """
         )
     )
