@@ -138,8 +138,8 @@ def _show_done(report: EnrollReport) -> None:
     )
     for name, count in sorted(report.senders.items()):
         out.print(f"  {escape(name)} writes to {count}")
-    _show_waiting(dict(report.waiting), "wait")
-    _show_held(dict(report.held), report.held_people)
+    _show_waiting(report.waiting, "wait")
+    _show_held(report.held, report.held_people)
 
 
 def _show_preview(preview: Preview) -> None:
@@ -147,8 +147,8 @@ def _show_preview(preview: Preview) -> None:
         f"Would enroll {preview.would_enroll} of {preview.considered} in"
         f" {escape(preview.sequence)} (version {preview.version}). Nothing was written."
     )
-    _show_waiting(dict(preview.waiting), "would wait")
-    _show_held(dict(preview.held), preview.held_people)
+    _show_waiting(preview.waiting, "would wait")
+    _show_held(preview.held, preview.held_people)
     _show_load(preview.load, preview.later)
     for message in preview.messages:
         out.print(_panel(message))

@@ -1,6 +1,6 @@
 """Enroll people in the newest version of a sequence: once each, however often it is said."""
 
-from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -44,9 +44,9 @@ class EnrollReport:
     version_id: UUID
     considered: int = 0
     enrolled: int = 0
-    waiting: Counter[str] = field(default_factory=Counter)
-    senders: Counter[str] = field(default_factory=Counter)
-    held: Counter[str] = field(default_factory=Counter)  # by reason
+    waiting: dict[str, int] = field(default_factory=dict)
+    senders: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)  # by reason
     held_people: list[Held] = field(default_factory=list)  # the first SHOWN
 
 
@@ -149,9 +149,15 @@ def _count(report: EnrollReport, at: Enrolling, done: Done) -> None:
         report.considered += 1
         if isinstance(who, Chosen):
             report.enrolled += 1
-            report.waiting.update(who.missing)
-            report.senders[at.pool.rows[who.sender_id]["name"]] += 1
+            add_counts(report.waiting, who.missing)
+            add_counts(report.senders, [at.pool.rows[who.sender_id]["name"]])
             continue
-        report.held[who.reason] += 1
+        add_counts(report.held, [who.reason])
         if len(report.held_people) < SHOWN:
             report.held_people.append(Held(person.id, who.reason, who.why()))
+
+
+def add_counts(counts: dict[str, int], names: Iterable[str]) -> None:
+    """Count `names` in a plain dict: dataclasses.asdict of Python 3.11 breaks a Counter."""
+    for name in names:
+        counts[name] = counts.get(name, 0) + 1

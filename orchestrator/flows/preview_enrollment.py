@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.db import transaction
-from orchestrator.flows.enroll import SHOWN, Held
+from orchestrator.flows.enroll import SHOWN, Held, add_counts
 from orchestrator.flows.enrolling import (
     Chosen,
     Enrolling,
@@ -58,8 +58,8 @@ class Preview:
     considered: int = 0
     would_enroll: int = 0
     later: int = 0  # would leave after the forecast's horizon
-    waiting: Counter[str] = field(default_factory=Counter)
-    held: Counter[str] = field(default_factory=Counter)
+    waiting: dict[str, int] = field(default_factory=dict)
+    held: dict[str, int] = field(default_factory=dict)
     held_people: list[Held] = field(default_factory=list)
     load: dict[str, dict[date, int]] = field(default_factory=dict)  # sender -> day -> messages
     messages: list[FirstMessage] = field(default_factory=list)  # the first `show`
@@ -116,11 +116,11 @@ def _take(preview: Preview, kept: list[_Kept], person: PersonFacts, who: Chosen 
     preview.considered += 1
     if isinstance(who, Chosen):
         preview.would_enroll += 1
-        preview.waiting.update(who.missing)
+        add_counts(preview.waiting, who.missing)
         reader = Reader(zones_of(person), person.country, who.due_at)
         kept.append(_Kept(person.id, who.sender_id, reader, who.missing))
         return
-    preview.held[who.reason] += 1
+    add_counts(preview.held, [who.reason])
     if len(preview.held_people) < SHOWN:
         preview.held_people.append(Held(person.id, who.reason, who.why()))
 
