@@ -4,6 +4,7 @@ SHELL := bash
 .DEFAULT_GOAL := help
 
 PYTHON ?= python3
+PYTEST := .venv/bin/python -m pytest -q $(PYTEST_ARGS)
 BIN := .venv/bin
 STAMP := .venv/.avtale-stamp
 LOCKS := requirements/uv.lock requirements/dev.lock
@@ -41,10 +42,10 @@ up: $(STAMP) ## Start the service with servers of its own; Ctrl-C ends it, the d
 	@$(BIN)/avtale up
 
 test: $(STAMP) ## Run the tests that need nothing but Python
-	$(BIN)/python -m pytest -q -m 'not system'
+	$(PYTEST) -m 'not system'
 
 test-system: $(STAMP) ## Run the tests with Debian's Postfix, Dovecot and Chromium (as root)
-	$(BIN)/python -m pytest -q -m system
+	$(PYTEST) -m system
 
 lint: $(STAMP) ## Check style, types, layers, migrations and what must not be committed
 	$(BIN)/ruff check .
