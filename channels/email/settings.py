@@ -23,6 +23,14 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _refuse_clear(security: Security, username: str | None, host: str) -> None:
+    if security == "plain_without_encryption" and username and not is_loopback(host):
+        raise ValueError(
+            "a password never goes out in clear: use security `starttls` or `tls`, "
+            "or leave out `username`"
+        )
+
+
 class _Settings(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -36,6 +44,11 @@ class ImapSettings(_Settings):
     username: str = ""
     folder: str = "INBOX"
     ca_file: str | None = None
+
+    @model_validator(mode="after")
+    def _no_password_in_clear(self) -> Self:
+        _refuse_clear(self.security, self.username, self.host)
+        return self
 
 
 class EmailSettings(_Settings):
@@ -61,12 +74,7 @@ class EmailSettings(_Settings):
 
     @model_validator(mode="after")
     def _no_password_in_clear(self) -> Self:
-        in_clear = self.security == "plain_without_encryption" and self.username
-        if in_clear and not is_loopback(self.host):
-            raise ValueError(
-                "a password never goes out in clear: use security `starttls` or `tls`, "
-                "or leave out `username`"
-            )
+        _refuse_clear(self.security, self.username, self.host)
         return self
 
 

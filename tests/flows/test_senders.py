@@ -92,6 +92,15 @@ BAD: list[tuple[dict[str, Any], str]] = [
         "in clear",
     ),
     ({"settings": {"host": "mx", "imap": {"host": "mx", "username": "k"}}}, "imap_password"),
+    (
+        {
+            "settings": {
+                "host": "mx",
+                "imap": {"host": "m", "username": "k", "security": "plain_without_encryption"},
+            }
+        },
+        "in clear",
+    ),
 ]
 
 
