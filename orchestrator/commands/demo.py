@@ -45,7 +45,7 @@ def demo(
     Nothing leaves this machine. `--auto` uses a directory of its own and ends by itself.
     """
     with _home(data_dir, auto=auto, fresh=fresh) as home:
-        settings = _settings(home, port or _free_port(0 if auto else 8400))
+        settings = demo_settings(home, port or free_port(0 if auto else 8400))
         if auto:
             code = _rehearse(settings, verbose=verbose)
         else:
@@ -67,7 +67,7 @@ def _home(data_dir: Path, *, auto: bool, fresh: bool) -> Iterator[Path]:
     yield data_dir
 
 
-def _free_port(wanted: int) -> int:
+def free_port(wanted: int) -> int:
     """`wanted` while nobody has it, else any."""
     for port in (wanted, 0):
         with socket.socket() as probe:
@@ -80,7 +80,7 @@ def _free_port(wanted: int) -> int:
     return wanted
 
 
-def _settings(home: Path, port: int) -> Settings:
+def demo_settings(home: Path, port: int) -> Settings:
     """The demo has its own servers, data and secrets, whatever the environment says."""
     return for_terminal(
         Settings(
