@@ -89,6 +89,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 def _mount_others(api: FastAPI, settings: Settings) -> None:
     """The doors that other areas own. By name, since they are neighbours that know nothing of each
     other (import-linter)."""
+    api.include_router(importlib.import_module("orchestrator.api.mail_in").router)
     try:  # TEMPORARY until every part is in the tree
         pages = importlib.import_module("orchestrator.pages.router")
         api.include_router(pages.make_router())

@@ -63,6 +63,30 @@ async def create(
     return _answer(status, body)
 
 
+async def repeatable(
+    request: Request, caller: Caller, key: str | None, work: Callable[[], Awaitable[BaseModel]]
+) -> Response:
+    """The same for `work` that takes several transactions and may be done twice without harm.
+
+    Its answer is stored when it is done; where it is lost before, doing it again changes nothing.
+    """
+    app = the_app(request)
+    mark = await fingerprint(request)
+    if key is not None:
+        async with transaction(app.engine) as conn:
+            if (stored := await _begin(conn, caller.id, key, mark)) is not None:
+                return stored
+    body = (await work()).model_dump_json().encode()
+    if key is not None:
+        async with transaction(app.engine) as conn:
+            if (stored := await _begin(conn, caller.id, key, mark)) is not None:
+                return stored
+            await store.keep(
+                conn, api_key_id=caller.id, key=key, request_hash=mark, status=200, body=body
+            )
+    return _answer(200, body)
+
+
 async def _begin(conn: AsyncConnection, owner: UUID, key: str, mark: bytes) -> Response | None:
     if not await store.try_lock(conn, owner, key):
         raise Conflict("a request with this Idempotency-Key is running; wait for its answer")

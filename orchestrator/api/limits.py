@@ -10,7 +10,7 @@ DEFAULT = MIB
 # By the beginning of the path; the first that fits.
 BY_PATH = (
     ("/api/prospects/import", 256 * MIB),
-    ("/api/mail", 40 * MIB),
+    ("/hooks/", 28 * MIB),
     ("/api/sequences", 2 * MIB),
     ("/api/", DEFAULT),
     ("/p/", 16 * KIB),

@@ -31,6 +31,7 @@ TAGS = [
     {"name": "senders", "description": "Mailboxes and other accounts; secrets are write-only."},
     {"name": "hosts", "description": "Whom a prospect can have a call with, and when."},
     {"name": "suppressions", "description": "Addresses that nothing is sent to any more."},
+    {"name": "mail", "description": "Where a mail server brings the answers, signed."},
     {"name": "events", "description": "What providers told us and nobody could be found for."},
 ]
 

@@ -38,6 +38,12 @@ BECAUSE: dict[str, str] = {
     "greylisted": "their server asked us to come back later",
     "connect": "the provider could not be reached",
     "lease_expired": "the worker that had it stopped",
+    "already_enrolled": "they are or were in this sequence already",
+    "in_another": "they are in another sequence now: one conversation at a time",
+    "answered_recently": "they answered lately",
+    "paused": "they are paused",
+    "no_address": "they have no address on a channel of the sequence",
+    "bounced": "their address does not take messages",
 }
 
 
@@ -78,6 +84,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "fact.added": ("A fact was added: {fact}.", ""),
     "identity.bounced": ("An address of theirs stopped taking messages.", "{because}"),
     "enrollment.created": ("Enrolled in {named}.", "{because}"),
+    "enrollment.held_back": ("Not enrolled.", "{because}"),
     "enrollment.waits": ("{Named} waits at `{step}` until {until}.", ""),
     "enrollment.moved": ("{Named} went on to `{step}`.", ""),
     "enrollment.held": ("{Named} was held at `{step}`.", "{held}"),

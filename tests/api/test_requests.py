@@ -82,7 +82,7 @@ async def test_extra_fields_are_refused_wherever_a_body_is_taken(
             if body is None:
                 continue
             taken += 1
-            filled = path.replace("{name}", "nobody")
+            filled = path.replace("{name}", "nobody").replace("{day}", "2026-12-24")
             while "{" in filled:
                 head, _, tail = filled.partition("{")
                 filled = head + "019aaaaa-0000-7000-8000-000000000000" + tail.partition("}")[2]

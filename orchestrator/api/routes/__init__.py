@@ -3,6 +3,7 @@
 from orchestrator.api.routes import (
     bookings,
     engagements,
+    enroll,
     enrollments,
     events,
     hosts,
@@ -25,6 +26,7 @@ ROUTERS = (
     prospect_why.router,
     sequences.router,
     enrollments.router,
+    enroll.router,
     messages.router,
     engagements.router,
     unlocks.router,
