@@ -26,7 +26,7 @@ class Settings(BaseSettings):
         None, description="Standard Webhooks secret (whsec_...) of the raw mail endpoint"
     )
     sender_password: SecretStr | None = Field(
-        None, description="for `avtale sender add` and `set` where nobody can be asked"
+        None, description="for `avtale senders add` and `set` where nobody can be asked"
     )
     sender_imap_password: SecretStr | None = Field(None, description="the same, for IMAP")
     templates_dir: Path | None = Field(

@@ -1,4 +1,4 @@
-"""The options of `avtale sender add` and `set`, and what is secret among them."""
+"""The options of `avtale senders add` and `set`, and what is secret among them."""
 
 import sys
 from typing import Annotated

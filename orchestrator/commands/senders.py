@@ -1,4 +1,4 @@
-"""`avtale sender`: the accounts that messages leave from."""
+"""`avtale senders`: the accounts that messages leave from."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -72,7 +72,7 @@ def add(
     address_tokens: Tokens = None,
     tracking: Tracking = None,
 ) -> None:
-    """Add a mailbox to send from. `avtale sender test NAME` tries it out."""
+    """Add a mailbox to send from. `avtale senders test NAME` tries it out."""
     imap = _imap(imap_host, imap_port, imap_security, imap_username, imap_folder)
     values = _values(
         address=address, display_name=display_name, daily_cap=daily_cap, gap_seconds=gap,
@@ -84,7 +84,7 @@ def add(
     )  # fmt: skip
     secrets = read_secrets(bool(username), bool(imap and imap.get("username")), password_stdin)
     _save(name, values, secrets, new=True)
-    err.print(f"Added. `avtale sender test {name}` tries it out.")
+    err.print(f"Added. `avtale senders test {name}` tries it out.")
 
 
 @app.command(name="set")

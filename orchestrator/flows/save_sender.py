@@ -54,7 +54,7 @@ async def save_sender(
             await senders.change(conn, sender_id, columns)
     except IntegrityError as error:
         if is_constraint(error, "uq_senders_name"):
-            raise Conflict(f"There is a sender called `{name}`: `avtale sender set`.") from None
+            raise Conflict(f"There is a sender called `{name}`: `avtale senders set`.") from None
         if is_constraint(error, "uq_senders_channel_address"):
             raise Conflict("Another sender has this address.") from None
         raise

@@ -54,7 +54,7 @@ async def by_name(conn: AsyncConnection, name: str, *, lock: bool = False) -> Ro
     rows = await conn.execute(query.with_for_update() if lock else query)
     row = rows.mappings().one_or_none()
     if row is None:
-        raise NotFound(f"There is no sender called `{name}`: `avtale sender list` shows them.")
+        raise NotFound(f"There is no sender called `{name}`: `avtale senders list` shows them.")
     return row
 
 
