@@ -185,7 +185,9 @@ async def _catch_up(
         last = int(cursor["last_uid"])
         uids = await in_thread(partial(mailbox.uids_after, last))
         return await _store(app, place, mailbox, in_thread, uids, last)
-    since = cursor["seen_at"] - timedelta(days=1) if cursor is not None else place.created_at
+    # Arrival has whole seconds, and the mail server's clock may be a little behind.
+    began = place.created_at - timedelta(minutes=5)
+    since = cursor["seen_at"] - timedelta(days=1) if cursor is not None else began
     day = (since - timedelta(days=1)).date()  # the server's day may be another one
     uids = await in_thread(partial(mailbox.uids_since, day))
     last = await _store(

@@ -103,12 +103,15 @@ class Mailbox:
         until = time.monotonic() + seconds
         self._client.idle()
         news = False
-        try:
-            while not news and not halted.is_set() and time.monotonic() < until:
-                said = self._client.idle_check(timeout=_SLICE)
-                news = any(len(one) > 1 and one[1] in (b"EXISTS", b"RECENT") for one in said)
-        finally:
-            _, late = self._client.idle_done()
+        while not news and not halted.is_set() and time.monotonic() < until:
+            began = time.monotonic()
+            said = self._client.idle_check(timeout=_SLICE)
+            # IMAPClient says nothing, at once and for ever, when the connection has ended.
+            early = not said and time.monotonic() - began < _SLICE / 2
+            if early or any(one[0] == b"BYE" for one in said):
+                raise ConnectionResetError("the mail server closed the connection")
+            news = any(len(one) > 1 and one[1] in (b"EXISTS", b"RECENT") for one in said)
+        _, late = self._client.idle_done()
         return news or bool(late)
 
     def close(self) -> None:
