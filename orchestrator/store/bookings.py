@@ -152,7 +152,7 @@ async def booking_values(conn: AsyncConnection, booking_id: UUID) -> BookingValu
         select(
             *bookings.c["id", "uid", "revision", "state", "note", "created_at", "updated_at"],
             *_TIMES,
-            *unlocks.c["enrollment_id"],
+            unlocks.c.enrollment_id,
             *prospects.c["first_name", "last_name", "country", "language"],
             prospects.c.zone.label("prospect_zone"),
             companies.c.name.label("company"),
