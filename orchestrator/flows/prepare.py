@@ -15,14 +15,15 @@ from orchestrator.config import Settings
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
 from orchestrator.render import CannotRender, MissingValues, render_wording
-from orchestrator.rules.compose import Addressed, compose, subject_of, thread_of
+from orchestrator.rules.compose import Addressed, compose, invitation, subject_of, thread_of
 from orchestrator.rules.context import PersonFacts, template_context
 from orchestrator.rules.footer import footer
+from orchestrator.rules.invitation import BookingValues
 from orchestrator.rules.outgoing import MessageRow, Missing, Outgoing, Prepared, Unsendable
 from orchestrator.rules.program import CallStep, Program, SendStep
 from orchestrator.rules.tracking import wanted
 from orchestrator.rules.wording import choose
-from orchestrator.store import frozen, people, senders, sequences
+from orchestrator.store import bookings, frozen, people, senders, sequences
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class _Known:
     accounts: Mapping[UUID, Account]
     zones: Mapping[UUID, ZoneInfo]  # of the senders
     before: Mapping[UUID, Sequence[Mapping[str, Any]]]  # by enrollment, oldest first
+    bookings: Mapping[UUID, BookingValues]
 
 
 @dataclass(slots=True)
@@ -116,7 +118,14 @@ async def _read(conn: AsyncConnection, parts: Parts, rows: Sequence[MessageRow])
         version: await sequences.load_program(conn, version) for version in set(versions.values())
     }
     accounts = await senders.of_ids(conn, {row.sender_id for row in rows})
+    # One by one: a batch holds few invitations, and outreach has none.
+    booked = {
+        one: values
+        for one in {row.booking_id for row in rows if row.booking_id is not None}
+        if (values := await bookings.booking_values(conn, one)) is not None
+    }
     return _Known(
+        bookings=booked,
         programs={one: programs[version] for one, version in versions.items()},
         people=await people.people_for_context(conn, list({row.prospect_id for row in rows})),
         accounts={one: senders.account_of(row, parts.keys) for one, row in accounts.items()},
@@ -129,6 +138,8 @@ def _draft(
     parts: Parts, known: _Known, row: MessageRow, links: _Links, now: datetime
 ) -> Draft | Missing | Unsendable:
     try:
+        if row.kind in ("invitation", "host_invitation"):
+            return _invitation(parts, known, row, now)
         return _outreach(parts, known, row, links, now)
     except MissingValues as error:
         return Missing(error.names)
@@ -181,6 +192,32 @@ def _outreach(
     )
 
 
+def _invitation(parts: Parts, known: _Known, row: MessageRow, now: datetime) -> Draft | Unsendable:
+    booking = known.bookings.get(row.booking_id) if row.booking_id else None
+    if booking is None:
+        return Unsendable("The booking that it is about is gone.")
+    recipient = booking.host_email
+    if row.kind == "invitation":
+        recipient = _address(known.people[row.prospect_id], row)
+    return invitation(
+        row,
+        booking=booking,
+        thread=thread_of(row, known.before.get(row.enrollment_id, ())),
+        recipient=parts.channels[row.channel].canonical(recipient),
+        date=now.astimezone(known.zones[row.sender_id]),
+        page_url=f"{parts.settings.base_url}/p/{parts.keys.token('page', row.enrollment_id)}",
+        reply_token=parts.keys.mail_token(row.id),
+    )
+
+
+def _address(person: PersonFacts, row: MessageRow) -> str:
+    """Raises ValueError when the message names an address that is not this person's any more."""
+    address = next((one.address for one in person.identities if one.id == row.identity_id), None)
+    if address is None:
+        raise ValueError("the address that it was planned for is gone")
+    return address
+
+
 def _addressed(
     parts: Parts,
     known: _Known,
@@ -189,13 +226,9 @@ def _addressed(
     language: str,
     now: datetime,
 ) -> Addressed:
-    """Raises ValueError when the message names an address that is not this person's any more."""
-    address = next((one.address for one in person.identities if one.id == row.identity_id), None)
-    if address is None:
-        raise ValueError("the address that it was planned for is gone")
     own = parts.settings.base_url
     return Addressed(
-        recipient=address,
+        recipient=_address(person, row),
         recipient_name=person.name,
         date=now.astimezone(known.zones[row.sender_id]),
         language=language,

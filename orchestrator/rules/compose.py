@@ -6,9 +6,16 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from channels.base import Capabilities, Draft
+from channels.base import Attachment, Capabilities, Draft
 from orchestrator.rules.footer import Footer
-from orchestrator.rules.letter import document
+from orchestrator.rules.invitation import (
+    BookingValues,
+    Reader,
+    calendar,
+    invitation_mail,
+    revision_of,
+)
+from orchestrator.rules.letter import document, html_of_text
 from orchestrator.rules.outgoing import MessageRow
 from orchestrator.rules.tracking import Wanted, follow_links, with_pixel
 
@@ -109,6 +116,52 @@ def compose(
         thread_ref=thread.provider_ref,
         unsubscribe_url=to.unsubscribe_url,
         reply_token=to.reply_token,
+    )
+
+
+def invitation(
+    row: MessageRow,
+    *,
+    booking: BookingValues,
+    thread: Thread,
+    recipient: str,
+    date: datetime,
+    page_url: str,
+    reply_token: str,
+) -> Draft:
+    """The draft of an invitation: asked for, so without a footer, and marked as automatic.
+
+    Raises ValueError when a later change of the booking has overtaken it.
+    """
+    if revision_of(row.step) < booking.revision:
+        raise ValueError("a later change of the booking has overtaken it")
+    to_host = row.kind == "host_invitation"
+    to: Reader = "host" if to_host else "prospect"
+    language = booking.host_language if to_host else booking.language
+    subject, text = invitation_mail(booking, language, to, "" if to_host else page_url)
+    method = booking.method
+    return Draft(
+        message_id=row.id,
+        recipient=recipient,
+        recipient_name=booking.host_name if to_host else booking.prospect_name,
+        subject=subject,
+        text=text,
+        html=document(html_of_text(text), language),
+        rfc_message_id=row.rfc_message_id,
+        date=date,
+        language=language,
+        in_reply_to=thread.in_reply_to,
+        references=thread.references,
+        thread_ref=thread.provider_ref,
+        reply_token=reply_token,
+        attachments=(
+            Attachment(
+                "invite.ics" if method == "REQUEST" else "cancelled.ics",
+                f"text/calendar; method={method}",
+                calendar(booking, method, language),
+            ),
+        ),
+        automatic=True,
     )
 
 

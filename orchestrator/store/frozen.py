@@ -60,7 +60,7 @@ async def threads(
         .where(
             messages.c.enrollment_id.in_(enrollment_ids),
             messages.c.state.in_(_LEFT),
-            messages.c.kind.in_(("outreach", "call_offer")),
+            messages.c.kind != "host_invitation",
         )
         .order_by(frozen.c.frozen_at, messages.c.id)
     )

@@ -13,7 +13,8 @@ from uuid import UUID
 
 import pytest
 from pydantic import SecretStr
-from sqlalchemy import event, func, select, update
+from sqlalchemy import event, func, insert, select, update
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from channels.email.adapter import EmailChannel
@@ -22,6 +23,8 @@ from orchestrator.db import transaction
 from orchestrator.flows.prepare import Parts, prepare
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
+from orchestrator.models.calls import bookings, hosts
+from orchestrator.models.engagement import engagements, unlocks
 from orchestrator.models.messages import frozen, links, messages
 from orchestrator.models.people import facts, identities, prospects
 from orchestrator.rules.outgoing import MessageRow, Missing, Outgoing, Prepared, Unsendable
@@ -245,3 +248,78 @@ async def test_two_processes_that_freeze_at_once_agree(
     assert one[message] == (await waiting)[message]
     async with transaction(engine) as conn:
         assert await conn.scalar(select(func.count()).select_from(links)) == 1
+
+
+async def invited(
+    conn: AsyncConnection, keys: Keys, made: make.World, parts: Parts
+) -> tuple[UUID, MessageRow]:
+    """A booking of somebody who was written to and answered: its id, and the first message."""
+    first = await planned(conn, keys, made, address="ola@prospect.example", language="nb")
+    [row] = await rows_of(conn)
+    await prepare(conn, parts, [row], make.NOW)
+    await mark_sent(conn, first)
+    answer, unlock, booking = uuid7(), uuid7(), uuid7()
+    who = {"prospect_id": row.prospect_id, "enrollment_id": row.enrollment_id}
+    await conn.execute(
+        insert(engagements).values(
+            id=answer, kind="reply", grade="human", happened_at=make.NOW, **who
+        )
+    )
+    await conn.execute(
+        insert(unlocks).values(
+            id=unlock, engagement_id=answer, host_id=made.host, minutes=20, **who
+        )
+    )
+    number, start = await conn.scalar(select(hosts.c.number)), make.NOW + timedelta(days=1)
+    await conn.execute(
+        insert(bookings).values(
+            id=booking,
+            unlock_id=unlock,
+            prospect_id=row.prospect_id,
+            host_id=made.host,
+            host_number=number,
+            uid="call-1@avtale.example",
+            during=Range(start, start + timedelta(minutes=20)),
+            busy=Range(start, start + timedelta(minutes=30)),
+        )
+    )
+    return booking, row
+
+
+async def test_both_sides_get_an_invitation(engine: AsyncEngine, keys: Keys, parts: Parts) -> None:
+    async with transaction(engine) as conn:
+        made = await make.world(conn, program=PROGRAM)
+        booking, first = await invited(conn, keys, made, parts)
+        assert first.identity_id is not None
+        about = {"booking_id": booking, "channel": "email"}
+        ours = await make.message(
+            conn, made, first.prospect_id, first.enrollment_id, first.identity_id,
+            step=f"booking:{booking}:0:prospect", kind="invitation", thread_of=first.id, **about,
+        )  # fmt: skip
+        theirs = await make.message(
+            conn, made, first.prospect_id, first.enrollment_id, first.identity_id,
+            step=f"booking:{booking}:0:host", kind="host_invitation", **about,
+        )  # fmt: skip
+        rows = [row for row in await rows_of(conn) if row.id != first.id]
+        found = await prepare(conn, parts, rows, make.NOW)
+        await conn.execute(update(bookings).values(revision=1))
+        late = await make.message(
+            conn, made, first.prospect_id, first.enrollment_id, first.identity_id,
+            step=f"booking:{booking}:0:x", kind="invitation", **about,
+        )  # fmt: skip
+        rows = [row for row in await rows_of(conn) if row.id == late]
+        overtaken = (await prepare(conn, parts, rows, make.NOW))[late]
+    mail = read(found[ours])
+    assert mail["To"] == "Ola Hansen <ola@prospect.example>"
+    assert str(mail["Subject"]).startswith("Avtalt: ")
+    assert mail["References"] == first.rfc_message_id
+    assert mail["Auto-Submitted"] == "auto-generated"
+    assert mail["List-Unsubscribe"] is None
+    assert f"{OWN}/p/" in part(mail, "plain")
+    kinds = [one.get_content_type() for one in mail.walk()]
+    assert kinds[-4:] == ["text/plain", "text/html", "text/calendar", "application/ics"]
+    calendar = next(one for one in mail.walk() if one.get_content_type() == "text/calendar")
+    assert calendar.get_param("method") == "REQUEST"
+    assert b"UID:call-1@avtale.example" in (calendar.get_payload(decode=True) or b"")
+    assert read(found[theirs])["To"] == "Kari Nordmann <kari@sender.example>"
+    assert isinstance(overtaken, Unsendable)
