@@ -21,6 +21,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "prospects": ("prospects", "prospect"),
     "enroll": (),
     "why": (),
+    "person": ("person",),
     "tasks": ("tasks", "task"),
     "hosts": ("hosts", "host"),
     "senders": ("sender", "senders"),

@@ -23,6 +23,11 @@ OUTCOMES: dict[str, frozenset[str]] = {
 _ANY = frozenset({"done", "continue", "stop"})  # of every other kind
 
 
+def outcomes(kind: str) -> frozenset[str]:
+    """How a task of this kind can end."""
+    return OUTCOMES.get(kind, _ANY)
+
+
 async def close_task(
     conn: AsyncConnection,
     keys: Keys,
@@ -42,9 +47,8 @@ async def close_task(
     seen = await tasks.get(conn, task_id)
     if seen is None:
         raise NotFound("There is no such task.")
-    outcomes = OUTCOMES.get(seen["kind"], _ANY)
-    if outcome not in outcomes:
-        raise BadInput(f"This task can end in: {', '.join(sorted(outcomes))}.")
+    if outcome not in outcomes(seen["kind"]):
+        raise BadInput(f"This task can end in: {', '.join(sorted(outcomes(seen['kind'])))}.")
     owner: UUID | None = seen["prospect_id"]
     people = await _lock(conn, owner) if owner else {}
     enrolled = await standing.lock_enrollments(conn, people)

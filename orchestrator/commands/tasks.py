@@ -1,0 +1,108 @@
+"""`avtale tasks`: work for a person."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
+
+import typer
+from rich.table import Table
+from rich.text import Text
+from sqlalchemy import RowMapping
+
+from orchestrator.clock import database_now
+from orchestrator.commands.common import emit, err, out, run
+from orchestrator.db import transaction
+from orchestrator.errors import NotFound
+from orchestrator.flows.close_task import close_task, outcomes
+from orchestrator.rules import mail_reading
+from orchestrator.store import inbox, tasks, threads
+
+if TYPE_CHECKING:
+    from orchestrator.wiring import App
+
+app = typer.Typer(help="What waits for a person.", no_args_is_help=True)
+
+_Id = Annotated[UUID, typer.Argument(help="The task's id.")]
+_Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
+
+
+@app.command(name="list")
+def list_(
+    kind: Annotated[str | None, typer.Option(help="Only of this kind.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 200,
+    as_json: _Json = False,
+) -> None:
+    """Show what is open, oldest first."""
+
+    async def work(opened: "App") -> Sequence[RowMapping]:
+        async with transaction(opened.engine) as conn:
+            return await tasks.open_tasks(conn, kind=kind, limit=limit)
+
+    rows = run(work)
+    if as_json:
+        emit(rows)
+        return
+    if not rows:
+        err.print("Nothing waits for you.")
+        return
+    table = Table("id", "since", "kind", "what")
+    for row in rows:
+        since = f"{row['created_at']:%Y-%m-%d %H:%M}"
+        table.add_row(str(row["id"]), since, row["kind"], Text(row["title"]))
+    out.print(table)
+
+
+@app.command()
+def show(task_id: _Id, as_json: _Json = False) -> None:
+    """Show one task, with the answer that it is about and how it can end."""
+
+    async def work(opened: "App") -> dict[str, Any]:
+        async with transaction(opened.engine) as conn:
+            row = await tasks.get(conn, task_id)
+            if row is None:
+                raise NotFound("There is no such task: `avtale tasks list` shows what is open.")
+            event = row["detail"].get("provider_event")
+            stored = await inbox.get(conn, UUID(event)) if event else None
+            sent = await threads.sent_texts(conn, row["prospect_id"]) if stored else []
+        found = mail_reading.read(bytes(stored["raw"]), sent=sent) if stored else None
+        answer = {"subject": found.subject, "text": found.text} if found else None
+        return {**row, "answer": answer, "outcomes": sorted(outcomes(row["kind"]))}
+
+    task = run(work)
+    if as_json:
+        emit(task)
+        return
+    out.print(Text(task["title"], style="bold"))
+    for name in ("kind", "state", "prospect_id", "step"):
+        out.print(Text(f"{name:12}{task[name] or ''}"))
+    if task["answer"]:
+        out.print(Text(f"\n{task['answer']['subject']}\n\n{task['answer']['text']}\n"))
+    out.print(Text(f"avtale tasks done {task_id} --outcome {'|'.join(task['outcomes'])}"))
+
+
+@app.command()
+def done(
+    task_id: _Id,
+    outcome: Annotated[str, typer.Option(help="How it ended; `avtale tasks show` lists them.")],
+    until: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d"], help="With not_now: the day to come back."),
+    ] = None,
+) -> None:
+    """Close a task; the sequence goes on as the outcome says."""
+
+    async def work(opened: "App") -> None:
+        async with transaction(opened.engine) as conn:
+            await close_task(
+                conn,
+                opened.keys,
+                task_id=task_id,
+                outcome=outcome,
+                now=await database_now(conn),
+                until=until.date() if until else None,
+            )
+        opened.ring("plan")
+
+    run(work)
+    err.print("Done.")
