@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
 from orchestrator import logs, migrate
-from orchestrator.api import health, problems, reference
+from orchestrator.api import health, mail_in, problems, reference
 from orchestrator.api.limits import BodyLimit
 from orchestrator.api.observe import Observe, latency
 from orchestrator.api.routes import ROUTERS
@@ -87,13 +87,9 @@ def create_app(settings: Settings | None = None) -> FastAPI:
 
 
 def _mount_others(api: FastAPI, settings: Settings) -> None:
-    """The doors that other areas own. By name, since they are neighbours that know nothing of each
-    other (import-linter)."""
-    api.include_router(importlib.import_module("orchestrator.api.mail_in").router)
-    try:  # TEMPORARY until every part is in the tree
-        pages = importlib.import_module("orchestrator.pages.router")
-        api.include_router(pages.make_router())
-    except ModuleNotFoundError as error:
-        log.error("api.part_missing", name=error.name)
+    """The doors that other areas own. The pages and the sandbox are neighbours that know nothing of
+    the API (import-linter), so they are found by name."""
+    api.include_router(mail_in.router)
+    api.include_router(importlib.import_module("orchestrator.pages.router").make_router())
     if settings.sandbox:
         api.include_router(importlib.import_module("orchestrator.sandbox.routes").router)

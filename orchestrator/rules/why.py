@@ -116,9 +116,9 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "task.opened": ("A task was opened: {title}", ""),
     "task.done": ("A task was done{outcome}.", ""),
     "unlock.created": ("The call of {named} was opened.", "a person answered and meant yes"),
-    "booking.booked": ("A call was booked for {start}.", "they picked the time"),
-    "booking.moved": ("The call was moved to {start}.", "{because}"),
-    "booking.cancelled": ("The call was cancelled by the {by}.", "{because}"),
+    "booking.made": ("A call was booked.", "they picked the time"),
+    "booking.moved": ("The call was moved to another time.", "they picked it"),
+    "booking.cancelled": ("The call was cancelled{by_whom}.", "{because}"),
     "sender.parked": ("The sender{of_sender} rests until {until}.", "{failed}"),
     "sender.paused": ("The sender{of_sender} was paused.", "{failed}"),
 }
@@ -193,7 +193,7 @@ def _words(what: Happened, zone: str | None) -> _Words:
     step = str(what.step or detail.get("step") or "")
     message = _message(what, step, detail)
     words = _Words({name: str(value) for name, value in detail.items()})
-    for name in ("until", "due", "start", "starts_at"):
+    for name in ("until", "due"):
         if isinstance(detail.get(name), str):
             words[name] = _safe_when(detail[name], zone)
     words.update(
@@ -212,6 +212,7 @@ def _words(what: Happened, zone: str | None) -> _Words:
         of_sender=f" {what.sender}" if what.sender else "",
         again=f"attempt {detail['attempt']}" if int(detail.get("attempt") or 1) > 1 else "",
         outcome=f": {because(detail.get('outcome'))}" if detail.get("outcome") else "",
+        by_whom=f" by the {detail['by']}" if detail.get("by") else "",
         Did=_did(detail),
         graded=_graded(detail),
     )

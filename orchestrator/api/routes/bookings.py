@@ -11,6 +11,9 @@ from orchestrator.api.parts import Avtale, reach
 from orchestrator.api.problems import responses
 from orchestrator.api.reading import read_one, read_page
 from orchestrator.api.shapes import Out
+from orchestrator.clock import database_now
+from orchestrator.db import transaction
+from orchestrator.flows.cancel_booking import cancel_booking
 from orchestrator.models.calls import bookings
 from orchestrator.store import listing
 
@@ -63,3 +66,18 @@ async def get_booking(app: Avtale, booking_id: UUID) -> Booking:
     """One booking."""
     row = await read_one(app, listing.BOOKINGS, bookings.c.id == booking_id, "booking")
     return Booking.model_validate(row)
+
+
+@router.post(
+    "/{booking_id}/cancel",
+    dependencies=[reach("bookings:write")],
+    summary="Cancel a booking for its host",
+    responses=responses(404, 409),
+)
+async def cancel_call(app: Avtale, booking_id: UUID) -> Booking:
+    """Both sides are told. The call stays open: the prospect may pick another time."""
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        await cancel_booking(conn, app.keys, booking_id=booking_id, by="host", now=now)
+    app.ring("send")
+    return await get_booking(app, booking_id)
