@@ -2,22 +2,23 @@
 
 from datetime import datetime
 
-import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator import clock
 from orchestrator.db import transaction
+from orchestrator.errors import NotFound
 from orchestrator.flows.cancel_booking import cancel_booking
 from orchestrator.flows.view_page import BookedCall, OpenCall, Page, view_page
 from orchestrator.pages.screen import PageRoute, app_of, screen, subject_of, words_for
 from orchestrator.pages.zone_choice import local_of
+from orchestrator.rules.invitation import calendar
 from orchestrator.rules.page_state import Standing
 from orchestrator.rules.redirect import followable
+from orchestrator.store.bookings import booking_values
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-log = structlog.get_logger()
 
 
 @router.api_route("/p/{token}/booked", methods=["GET", "HEAD"])
@@ -39,6 +40,7 @@ async def booked(request: Request, token: str) -> Response:
         local=local_of(page, words, now),
         minutes=int((booking.ends_at - booking.starts_at).total_seconds()) // 60,
         past=booking.ends_at <= now,
+        may_change=coming(page, now) is not None,
         may_move=page.state.standing is Standing.BOOKED,
         location_url=followable(call.location),
     )
@@ -49,7 +51,7 @@ async def ask_to_cancel(request: Request, token: str) -> Response:
     """Ask once before the time is given back."""
     async with transaction(app_of(request).engine) as conn:
         page, now = await load(conn, request, token)
-    if _coming(page, now) is None:
+    if coming(page, now) is None:
         return RedirectResponse(f"../{token}", 303)
     words = words_for(request, page.language)
     return screen(
@@ -63,11 +65,27 @@ async def cancel(request: Request, token: str) -> Response:
     app = app_of(request)
     async with transaction(app.engine) as conn:
         page, now = await load(conn, request, token)
-        booking = _coming(page, now)
+        booking = coming(page, now)
         if booking is not None:
             await cancel_booking(conn, app.keys, booking_id=booking.id, by="prospect", now=now)
     app.ring("send")
     return RedirectResponse(f"../{token}", 303)
+
+
+@router.api_route("/p/{token}/invitation.ics", methods=["GET", "HEAD"])
+async def invitation(request: Request, token: str) -> Response:
+    """The call as a file for a calendar: the same event as in the invitation by mail."""
+    async with transaction(app_of(request).engine) as conn:
+        page, _ = await load(conn, request, token)
+        found = _live(page)
+        values = await booking_values(conn, found[1].id) if found else None
+    if values is None:
+        raise NotFound("There is no booked call.")
+    return Response(
+        calendar(values, values.method, words_for(request, page.language).language),
+        media_type=f"text/calendar; charset=utf-8; method={values.method}",
+        headers={"content-disposition": 'attachment; filename="invitation.ics"'},
+    )
 
 
 async def load(conn: AsyncConnection, request: Request, token: str) -> tuple[Page, datetime]:
@@ -83,7 +101,7 @@ def _live(page: Page) -> tuple[OpenCall, BookedCall] | None:
     return page.call, page.booking
 
 
-def _coming(page: Page, now: datetime) -> BookedCall | None:
-    """The live booking, while it can still be cancelled."""
+def coming(page: Page, now: datetime) -> BookedCall | None:
+    """The live booking, while it can still be moved or cancelled."""
     found = _live(page)
-    return found[1] if found and found[1].ends_at > now else None
+    return found[1] if found and found[1].starts_at > now else None

@@ -4,7 +4,13 @@ from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date, format_time, get_timezone_location
+from babel.dates import (
+    format_date,
+    format_interval,
+    format_skeleton,
+    format_time,
+    get_timezone_location,
+)
 
 from orchestrator.pages.words import Words
 
@@ -28,17 +34,29 @@ class Local:
         """`24. november 2026`."""
         return format_date(self._date(when), "long", locale=self.locale)
 
-    def short(self, when: date) -> str:
-        """`24. nov.`, for the ends of a week."""
-        return format_date(when, self.words("format.short"), locale=self.locale)
+    def weekday(self, when: date) -> str:
+        """`tirsdag`."""
+        return format_date(when, "EEEE", locale=self.locale)
+
+    def day_of_month(self, when: date) -> str:
+        """`24. november`, or `November 24`."""
+        return str(format_skeleton("MMMMd", when, locale=self.locale))
+
+    def span(self, first: date, last: date) -> str:
+        """`23.–29. nov.`, for a week."""
+        return str(format_interval(first, last, "MMMd", locale=self.locale))
 
     def time(self, when: datetime) -> str:
         """`14:30` or `2:30 PM`, as the country writes it."""
         return format_time(when, "short", tzinfo=self.zone, locale=self.locale)
 
+    def moment(self, start: datetime) -> str:
+        """Day and time in one phrase: `tirsdag 24. november kl. 10:00`."""
+        return self.words("format.when", day=self.day(start), time=self.time(start))
+
     def when(self, start: datetime) -> str:
-        """Day and time in one phrase that can begin a sentence."""
-        phrase = self.words("format.when", day=self.day(start), time=self.time(start))
+        """The same, to begin a sentence with."""
+        phrase = self.moment(start)
         return phrase[:1].upper() + phrase[1:]
 
     def place(self, zone: str | None = None) -> str:

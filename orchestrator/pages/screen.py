@@ -17,6 +17,7 @@ from orchestrator.errors import AvtaleError, NotFound, Unavailable
 from orchestrator.keys import Purpose
 from orchestrator.pages import limits
 from orchestrator.pages.words import FOLDER, Words, choose_language, words_in
+from orchestrator.rules.reflow import reflow
 from orchestrator.wiring import App
 
 log = structlog.get_logger()
@@ -45,6 +46,8 @@ _ENVIRONMENT = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
+
+_ENVIRONMENT.filters["reflow"] = reflow
 
 Handler = Callable[[Request], Coroutine[Any, Any, Response]]
 

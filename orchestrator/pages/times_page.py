@@ -2,7 +2,6 @@
 
 from datetime import UTC, date, datetime, timedelta
 
-import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -12,7 +11,7 @@ from orchestrator.flows.book import book
 from orchestrator.flows.list_slots import list_slots
 from orchestrator.flows.move_booking import move_booking
 from orchestrator.flows.view_page import Page
-from orchestrator.pages.booked_page import load
+from orchestrator.pages.booked_page import coming, load
 from orchestrator.pages.forms import read_form
 from orchestrator.pages.screen import PageRoute, app_of, notice, screen, words_for
 from orchestrator.pages.zone_choice import local_of, options, shown_zone
@@ -20,7 +19,6 @@ from orchestrator.rules.page_state import Choice, Standing
 from orchestrator.rules.slot_days import slot_week
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-log = structlog.get_logger()
 
 NOTE_LIMIT = 500
 
@@ -110,15 +108,22 @@ async def _times(
     """The free times of one week. `form` is what came along: zone, week, what was chosen."""
     async with transaction(app_of(request).engine) as conn:
         page, now = await load(conn, request, token)
-        if moving and page.state.standing is not Standing.BOOKED:
+        if moving and (page.state.standing is not Standing.BOOKED or coming(page, now) is None):
             return RedirectResponse(f"../{token}", 303)
         if not moving and page.state.standing in (Standing.BOOKED, Standing.CALLED):
             return RedirectResponse("booked", 303)
         if page.call is None or not (moving or page.state.offers(Choice.TIMES)):
             return _locked(request, page, token)
+        current = page.booking if moving else None
         starts = await list_slots(
-            conn, host_id=page.call.host_id, minutes=page.call.minutes, now=now
+            conn,
+            host_id=page.call.host_id,
+            minutes=page.call.minutes,
+            now=now,
+            moving=current.id if current else None,
         )
+    if current is not None:
+        starts = [start for start in starts if start != current.starts_at]
     wanted = form.get("zone")
     zone = shown_zone(page, now, wanted)
     words = words_for(request, page.language)
