@@ -13,7 +13,7 @@ LOCKS := requirements/uv.lock requirements/dev.lock
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
   --no-header --python-version 3.11 pyproject.toml
 
-.PHONY: help setup demo up test test-system lint format lock screenshots clean
+.PHONY: help setup compile demo up test test-system lint format lock screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' \
@@ -35,16 +35,20 @@ $(STAMP): $(LOCKS) pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
 	touch $@
 
-demo: $(STAMP) ## Start everything with a sandbox to play in; Ctrl-C ends it
+# Each process of the demo imports the same modules: compiled once, it starts seconds sooner.
+compile: $(STAMP)
+	@$(BIN)/python -m compileall -q orchestrator channels migrations
+
+demo: compile ## Start everything with a sandbox to play in; Ctrl-C ends it
 	@$(BIN)/avtale demo
 
-up: $(STAMP) ## Start the service with servers of its own; Ctrl-C ends it, the data stays
+up: compile ## Start the service with servers of its own; Ctrl-C ends it, the data stays
 	@$(BIN)/avtale up
 
-test: $(STAMP) ## Run the tests that need nothing but Python
+test: compile ## Run the tests that need nothing but Python
 	$(PYTEST) -m 'not system'
 
-test-system: $(STAMP) ## Run the tests with Debian's Postfix, Dovecot and Chromium (as root)
+test-system: compile ## Run the tests with Debian's Postfix, Dovecot and Chromium (as root)
 	$(PYTEST) -m system
 
 lint: $(STAMP) ## Check style, types, layers, migrations and what must not be committed
@@ -64,7 +68,7 @@ lock: ## Choose versions anew within pyproject's bounds and pin them with hashes
 	$(COMPILE) --extra embedded -o requirements/run.lock
 	$(COMPILE) --extra embedded --extra dev -c requirements/run.lock -o requirements/dev.lock
 
-screenshots: $(STAMP) ## Take pictures of the pages on a desktop and a phone width (needs Chromium)
+screenshots: compile ## Take pictures of the pages on a desktop and a phone width (needs Chromium)
 	$(BIN)/python -m orchestrator.dev.screenshots
 
 clean: ## Remove what was built, and the demo's data
