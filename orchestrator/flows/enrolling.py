@@ -116,7 +116,7 @@ async def _pool(conn: AsyncConnection, keys: Keys, program: Program, name: str |
         if not rows:
             await _explain(conn, name, channels)
     if not rows:
-        raise Conflict(f"No sender on {' or '.join(channels)} is in use: `avtale sender add` one.")
+        raise Conflict(f"No sender on {' or '.join(channels)} is in use: `avtale senders add` one.")
     ids = [row["id"] for row in rows]
     load = await store.running_of(conn, ids)
     heaps: dict[str, list[tuple[int, str, UUID]]] = {}
@@ -137,7 +137,7 @@ async def _pool(conn: AsyncConnection, keys: Keys, program: Program, name: str |
 async def _explain(conn: AsyncConnection, name: str, channels: Sequence[str]) -> None:
     row = await senders.by_name(conn, name)
     if row["paused_at"] is not None:
-        raise Conflict(f"The sender `{name}` is paused: `avtale sender resume {name}` first.")
+        raise Conflict(f"The sender `{name}` is paused: `avtale senders resume {name}` first.")
     raise Conflict(
         f"The sender `{name}` is on {row['channel']}; needed is {' or '.join(channels)}."
     )
