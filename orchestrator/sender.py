@@ -136,9 +136,11 @@ class Sender:
             kind, title, detail = "undeliverable", why.reason[:200], {}
         async with transaction(self._app.engine) as conn:
             await standing.lock_prospects(conn, [row.prospect_id])
-            await leases.release(
+            held = await leases.release(
                 conn, row.id, claimed.fence, due=now + timedelta(days=1), reason=kind
             )
+            if not held:  # stopped or overtaken meanwhile: nobody has to look
+                return
             await tasks.open_task(
                 conn,
                 kind=kind,
