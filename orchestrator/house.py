@@ -11,6 +11,7 @@ import os
 import secrets
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,6 +34,22 @@ _READY_SECONDS = 60.0
 API = Child("api", ("-m", "orchestrator.cli", "api"))
 WORKER = Child("worker", ("-m", "orchestrator.cli", "worker"))
 SANDBOX = Child("mail", ("-m", "orchestrator.sandbox.post_office"))
+
+
+def say(name: str, line: str) -> None:
+    """One line of a child, with its name before it."""
+    sys.stderr.write(f"{name:<7}| {line}\n")
+    sys.stderr.flush()
+
+
+def for_terminal(settings: Settings) -> Settings:
+    """Logs for people unless somebody asked for JSON; an address that fits the port."""
+    changes: dict[str, object] = {}
+    if "log_json" not in settings.model_fields_set:
+        changes["log_json"] = False
+    if "base_url" not in settings.model_fields_set:
+        changes["base_url"] = f"http://{settings.host}:{settings.port}"
+    return settings.model_copy(update=changes)
 
 
 def run(settings: Settings, say: Say, guest: Guest, *, fast: bool = False) -> int:

@@ -1,32 +1,15 @@
 """`avtale up`: the whole service from one command, with servers of its own."""
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from orchestrator import config, house
+from orchestrator import config
 from orchestrator.commands.common import err
 from orchestrator.config import Settings
 
 app = typer.Typer(help="Run everything on this machine.")
-
-
-def say(name: str, line: str) -> None:
-    """One line of a child, with its name before it."""
-    sys.stderr.write(f"{name:<7}| {line}\n")
-    sys.stderr.flush()
-
-
-def for_terminal(settings: Settings) -> Settings:
-    """Logs for people unless somebody asked for JSON; an address that fits the port."""
-    changes: dict[str, object] = {}
-    if "log_json" not in settings.model_fields_set:
-        changes["log_json"] = False
-    if "base_url" not in settings.model_fields_set:
-        changes["base_url"] = f"http://{settings.host}:{settings.port}"
-    return settings.model_copy(update=changes)
 
 
 async def _greet(settings: Settings) -> int | None:
@@ -54,6 +37,8 @@ def up(
 
     AVTALE_DATABASE_URL and AVTALE_REDIS_URL take over from the embedded servers.
     """
+    from orchestrator import house  # imports that no other command needs
+
     given = {name: value for name, value in (("port", port), ("data_dir", data_dir)) if value}
     settings = config.get_settings().model_copy(update=given)
-    raise typer.Exit(house.run(for_terminal(settings), say, _greet))
+    raise typer.Exit(house.run(house.for_terminal(settings), house.say, _greet))

@@ -13,10 +13,10 @@ from urllib.parse import quote
 from playwright.async_api import Browser, async_playwright
 
 from orchestrator import house
-from orchestrator.commands.demo import demo_settings, free_port
 from orchestrator.config import Settings
 from orchestrator.sandbox import world
 from orchestrator.sandbox.commands import Commands
+from orchestrator.sandbox.demo import demo_settings, free_port
 from orchestrator.sandbox.mailbox import Mailbox
 from orchestrator.sandbox.post_office import folder
 from orchestrator.sandbox.prospect import Prospect
