@@ -1,5 +1,6 @@
 """The reference of the API: /openapi.json, and /docs, one page without scripts or outside files."""
 
+import asyncio
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +64,18 @@ def complete(api: FastAPI) -> None:
 
 @router.get("/docs")
 async def docs(request: Request) -> HTMLResponse:
-    """The reference as one page."""
-    schema = request.app.openapi()
-    page = _pages.get_template("reference.html.j2").render(
+    """The reference as one page, made when somebody asks for it first."""
+    state = request.app.state
+    if not hasattr(state, "reference"):
+        state.reference = await asyncio.to_thread(_render, request.app)
+    return HTMLResponse(state.reference, headers={"Content-Security-Policy": _CSP})
+
+
+def _render(api: FastAPI) -> str:
+    schema = api.openapi()
+    return _pages.get_template("reference.html.j2").render(
         api=schema, groups=_groups(schema), problems=_problems(), schemas=_schemas(schema)
     )
-    return HTMLResponse(page, headers={"Content-Security-Policy": _CSP})
 
 
 def _groups(schema: dict[str, Any]) -> list[dict[str, Any]]:
@@ -106,7 +113,7 @@ def _operation(path: str, method: str, operation: dict[str, Any]) -> dict[str, A
         "body": kind(body) if body else "",
         "media": next(iter(content), ""),
         "answer": kind(_schema_of(answer.get("content", {}))),
-        "problems": [code for code in operation["responses"] if code[0] in "45"],
+        "problems": sorted(code for code in operation["responses"] if code[0] in "45"),
     }
 
 

@@ -27,6 +27,7 @@ def api(
     import uvicorn  # a second of imports that no other command needs
 
     settings = read_settings()
+    guarded(lambda: _check(_database_url()))  # once in words, before every process says it in logs
     logs.configure(level=settings.log_level, as_json=settings.log_json)
     uvicorn.run(
         "orchestrator.api.app:create_app",
@@ -61,11 +62,7 @@ def migrate_() -> None:
     url = _database_url()
 
     async def work() -> None:
-        engine = make_engine(url, pool_size=1)
-        try:
-            await check_server(engine, head=None)
-        finally:
-            await engine.dispose()
+        await _check(url, migrated=False)
         await migrate.upgrade(url)
 
     guarded(work)
@@ -89,6 +86,14 @@ def check_migrations() -> None:
 def secret() -> None:
     """Print a new secret key, for AVTALE_SECRET_KEY. Keep it: what it sealed needs it."""
     typer.echo(random.token_hex(32))
+
+
+async def _check(url: str, *, migrated: bool = True) -> None:
+    engine = make_engine(url, pool_size=1)
+    try:
+        await check_server(engine, head=migrate.head() if migrated else None)
+    finally:
+        await engine.dispose()
 
 
 def _database_url() -> str:
