@@ -10,7 +10,7 @@ from orchestrator.rules import progress
 from orchestrator.rules.program import Duration, Program, SendStep, TaskStep
 from orchestrator.rules.window import add_duration
 from orchestrator.rules.zones import plausible_zones
-from orchestrator.store import history, standing, tasks
+from orchestrator.store import history, leases, standing, tasks
 
 _ON_ITS_WAY = frozenset({"pending", "retry_wait", "leased", "sending", "in_doubt"})
 
@@ -25,6 +25,7 @@ async def go_on(
         await standing.resume_enrollment(conn, row["id"], state="active", due_at=now)
     elif state in _ON_ITS_WAY:
         await standing.resume_enrollment(conn, row["id"], state="sending", due_at=None)
+        await leases.wake(conn, now=now, prospect=row["prospect_id"])
     else:
         await next_step(conn, row, person, now=now)
         return

@@ -11,6 +11,7 @@ Reason = Literal[
     "address_bounced",
     "answered",
     "enrollment_over",
+    "enrollment_held",
     "prospect_paused",
     "snoozed",
     "sequence_paused",
@@ -70,6 +71,8 @@ def decide(c: Circumstances, now: datetime) -> Go | Hold | Drop:
         return Drop("address_bounced", "suppressed")
     if c.kind == "invitation":  # the prospect asked for it: no window, no pause
         return Go()
+    if c.enrollment_state == "held" and c.enrollment_step == c.step:
+        return Hold("enrollment_held", None)  # a person reads an answer first, then it may go on
     if c.enrollment_state != "sending" or c.enrollment_step != c.step:
         return Drop("enrollment_over", "cancelled")
     if c.answered and c.kind != "call_offer":

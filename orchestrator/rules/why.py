@@ -23,6 +23,7 @@ BECAUSE: dict[str, str] = {
     "answered elsewhere": "they answered in another sequence",
     "declined": "they said no",
     "enrollment_over": "the sequence had moved on or ended by then",
+    "enrollment_held": "somebody of ours has something to read or do first",
     "prospect_paused": "they are paused",
     "snoozed": "they asked not to hear from us before a date",
     "sequence_paused": "the sequence is paused",

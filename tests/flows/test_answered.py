@@ -1,0 +1,80 @@
+"""An answer, and what may leave after it: planner, sender and gate together (L4)."""
+
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import text
+
+from channels.fake import FakeChannel
+from orchestrator.clock import database_now
+from orchestrator.db import transaction
+from orchestrator.flows.close_task import close_task
+from orchestrator.flows.plan import plan
+from orchestrator.sender import drain
+from orchestrator.wiring import App
+from tests import make
+from tests.flows.coming import say
+
+
+async def planned(app: App) -> UUID:
+    """A prospect whose first message waits in the outbox."""
+    async with transaction(app.engine) as conn:
+        made = await make.world(conn)
+        who = await make.prospect(conn, app.keys)
+        now = await database_now(conn)
+        await make.enrollment(conn, made, who, now=now)
+    await plan(app, now)
+    return who
+
+
+async def rows(app: App, query: str) -> list[Any]:
+    async with transaction(app.engine) as conn:
+        return list((await conn.execute(text(query))).all())
+
+
+async def answer(app: App, who: UUID, meaning: str) -> None:
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        await say(conn, app.keys, who, meaning, now=now, happened_at=now)
+
+
+async def move(app: App) -> int:
+    """One round of the planner and the sender; how many messages left."""
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+    await plan(app, now)
+    return await drain(app)
+
+
+async def test_after_interest_only_the_offer_leaves_and_once(app: App) -> None:
+    who = await planned(app)
+    assert await move(app) == 1
+    await answer(app, who, "interested")
+    assert await move(app) == 1
+    await answer(app, who, "interested")
+    assert await move(app) == 0
+    assert await move(app) == 0
+    kinds = await rows(app, "select kind, state from messages order by created_at, id")
+    assert kinds == [("outreach", "sent"), ("call_offer", "sent")]
+    assert await rows(app, "select count(*) from unlocks") == [(1,)]
+
+
+async def test_an_unclear_answer_holds_the_next_message_and_does_not_lose_it(app: App) -> None:
+    who = await planned(app)
+    await answer(app, who, "unclear")
+    assert await move(app) == 0
+    assert await rows(app, "select state from messages") == [("pending",)]
+    ((task,),) = await rows(app, "select id from tasks")
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        await close_task(conn, app.keys, task_id=task, outcome="continue", now=now)
+    assert await move(app) == 1
+
+
+async def test_after_a_no_nothing_leaves(app: App) -> None:
+    who = await planned(app)
+    await answer(app, who, "no")
+    assert await move(app) == 0
+    channel = app.channels["email"]
+    assert isinstance(channel, FakeChannel)
+    assert channel.sent == []
