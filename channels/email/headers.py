@@ -1,7 +1,7 @@
 """Header lines by hand: RFC 5322 folding and RFC 2047 words. Pure.
 
 `email.message.EmailMessage` does the same at 1.9 ms a message, most of what a send costs: see
-docs/decisions/0006-mime-by-hand.md. Tests read every result back with the standard library's parser.
+docs/decisions/0006-mime-by-hand.md. Tests read every result back with the parser of the stdlib.
 """
 
 import re

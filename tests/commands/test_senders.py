@@ -1,0 +1,68 @@
+"""`avtale senders`: what a person types, and what is never printed."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from click.testing import Result
+from typer.testing import CliRunner
+
+from orchestrator.config import get_settings
+from orchestrator.embedded import Embedded
+from tests.conftest import SECRET
+
+CANARY = "canary-password"
+Type = Callable[..., Result]
+
+
+@pytest.fixture
+def typed(servers: Embedded, database_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Type]:
+    monkeypatch.setenv("AVTALE_DATABASE_URL", database_url)
+    monkeypatch.setenv("AVTALE_REDIS_URL", servers.endpoints.redis_url)
+    monkeypatch.setenv("AVTALE_SECRET_KEY", SECRET.decode())
+    get_settings.cache_clear()
+
+    def run(*words: str, stdin: str = "") -> Result:
+        from orchestrator.commands.senders import app
+
+        return CliRunner().invoke(app, words, input=stdin)
+
+    yield run
+    get_settings.cache_clear()
+
+
+ADD = ("add", "kari", "--address", "kari@sender.example", "--host", "mx.sender.example",
+       "--username", "kari", "--zone", "Europe/Oslo", "--daily-cap", "40")  # fmt: skip
+
+
+def test_a_sender_is_added_shown_changed_paused(typed: Type) -> None:
+    added = typed(*ADD, "--password-stdin", stdin=f"{CANARY}\n")
+    assert added.exit_code == 0, added.output
+    shown = typed("show", "kari")
+    assert json.loads(shown.stdout)["has_secrets"] is True
+    assert typed("set", "kari", "--daily-cap", "7").exit_code == 0
+    assert typed("pause", "kari", "--reason", "holiday").exit_code == 0
+    listed = typed("list", "--json")
+    [row] = json.loads(listed.stdout)
+    assert (row["daily_cap"], row["pause_reason"]) == (7, "holiday")
+    assert typed("resume", "kari").exit_code == 0
+    assert "ready" in typed("list").stdout
+    for result in (added, shown, listed):
+        assert CANARY not in result.output
+
+
+def test_where_nobody_can_be_asked_the_environment_is(
+    typed: Type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = typed(*ADD)
+    assert refused.exit_code != 0
+    assert "AVTALE_SENDER_PASSWORD" in f"{refused.output}{refused.exception}"
+    monkeypatch.setenv("AVTALE_SENDER_PASSWORD", CANARY)
+    get_settings.cache_clear()
+    assert typed(*ADD).exit_code == 0
+
+
+def test_an_error_is_one_line(typed: Type) -> None:
+    result = typed("pause", "nobody")
+    assert result.exit_code == 2
+    assert "no sender called `nobody`" in result.output
