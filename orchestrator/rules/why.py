@@ -119,6 +119,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "unlock.created": ("The call of {named} was opened.", "a person answered and meant yes"),
     "booking.made": ("A call was booked.", "they picked the time"),
     "booking.moved": ("The call was moved to another time.", "they picked it"),
+    "booking.not_told": ("The {to} could not be told of the call by mail.", "{because}"),
     "booking.cancelled": ("The call was cancelled{by_whom}.", "{because}"),
     "sender.parked": ("The sender{of_sender} rests until {until}.", "{failed}"),
     "sender.paused": ("The sender{of_sender} was paused.", "{failed}"),
