@@ -75,6 +75,7 @@ def upgrade() -> None:
     sa.Column('location', sa.Text(), server_default='', nullable=False),
     sa.Column('created_at', sa.DateTime(timezone=True), server_default=sa.text('now()'), nullable=False),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_hosts')),
+    sa.UniqueConstraint('id', 'number', name=op.f('uq_hosts_id_number')),
     sa.UniqueConstraint('name', name=op.f('uq_hosts_name')),
     sa.UniqueConstraint('number', name=op.f('uq_hosts_number'))
     )
@@ -433,7 +434,7 @@ def upgrade() -> None:
     postgresql.ExcludeConstraint((sa.text("int4range(host_number, host_number, '[]')"), '&&'), (sa.column('busy'), '&&'), where=sa.text("state = 'booked'"), using='gist', name='no_double_booking'),
     sa.CheckConstraint("state in ('booked', 'cancelled')", name=op.f('ck_bookings_state')),
     sa.CheckConstraint('busy @> during and not isempty(during)', name=op.f('ck_bookings_busy_covers')),
-    sa.ForeignKeyConstraint(['host_id'], ['hosts.id'], name=op.f('fk_bookings_host_id')),
+    sa.ForeignKeyConstraint(['host_id', 'host_number'], ['hosts.id', 'hosts.number'], name=op.f('fk_bookings_host_id_host_number')),
     sa.ForeignKeyConstraint(['unlock_id', 'prospect_id'], ['unlocks.id', 'unlocks.prospect_id'], name=op.f('fk_bookings_unlock_id_prospect_id')),
     sa.PrimaryKeyConstraint('id', name=op.f('pk_bookings')),
     sa.UniqueConstraint('uid', name=op.f('uq_bookings_uid'))

@@ -11,6 +11,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    UniqueConstraint,
     func,
     text,
 )
@@ -37,6 +38,7 @@ hosts = Table(
     Column("horizon_days", Integer, nullable=False, server_default="21"),
     Column("location", Text, nullable=False, server_default=""),  # a meeting link or a place
     Column("created_at", Instant, nullable=False, server_default=func.now()),
+    UniqueConstraint("id", "number"),
 )
 
 host_exceptions = Table(
@@ -54,7 +56,7 @@ bookings = Table(
     Column("id", Id, primary_key=True),
     Column("unlock_id", Id, nullable=False, index=True),
     Column("prospect_id", Id, nullable=False, index=True),
-    Column("host_id", Id, ForeignKey("hosts.id"), nullable=False),
+    Column("host_id", Id, nullable=False),
     Column("host_number", Integer, nullable=False),
     Column("during", TSTZRANGE, nullable=False),
     Column("busy", TSTZRANGE, nullable=False),  # during with the host's buffers
@@ -65,6 +67,8 @@ bookings = Table(
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("updated_at", Instant, nullable=False, server_default=func.now()),
     ForeignKeyConstraint(["unlock_id", "prospect_id"], ["unlocks.id", "unlocks.prospect_id"]),
+    # Together: another host's number would slip past the exclusion constraint.
+    ForeignKeyConstraint(["host_id", "host_number"], ["hosts.id", "hosts.number"]),
     CheckConstraint("state in ('booked', 'cancelled')", name="state"),
     CheckConstraint("busy @> during and not isempty(during)", name="busy_covers"),
     ExcludeConstraint(
