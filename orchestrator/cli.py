@@ -24,7 +24,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "person": ("person",),
     "tasks": ("tasks", "task"),
     "hosts": ("hosts", "host"),
-    "senders": ("sender", "senders"),
+    "senders": ("senders", "sender"),
     "mail": ("mail",),
     "keys": ("key", "keys"),
     "server": (),
