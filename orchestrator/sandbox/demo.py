@@ -13,7 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from orchestrator import config, house
+from orchestrator import house
 from orchestrator.config import Settings
 from orchestrator.errors import SetupError
 from orchestrator.house import environment, for_terminal, say
@@ -30,7 +30,8 @@ def run(
 ) -> int:
     """Play until Ctrl-C, or to the end with `auto`. Returns the exit code."""
     with _home(data_dir, auto=auto, fresh=fresh) as home:
-        settings = demo_settings(home, port or free_port(0 if auto else 8400))
+        level = "INFO" if verbose or not auto else "WARNING"
+        settings = demo_settings(home, port or free_port(0 if auto else 8400), log_level=level)
         if auto:
             return _rehearse(settings, verbose=verbose)
         return house.run(settings, say if verbose else _quiet(home), _welcome, fast=True)
@@ -63,7 +64,7 @@ def free_port(wanted: int) -> int:
     return wanted
 
 
-def demo_settings(home: Path, port: int) -> Settings:
+def demo_settings(home: Path, port: int, *, log_level: str = "WARNING") -> Settings:
     """The demo has its own servers, data and secrets, whatever the environment says."""
     return for_terminal(
         Settings(
@@ -78,7 +79,7 @@ def demo_settings(home: Path, port: int) -> Settings:
             organisation=world.ORGANISATION,
             postal_address=world.POSTAL_ADDRESS,
             sandbox=True,
-            log_level=config.get_settings().log_level,
+            log_level=log_level,
         )
     )
 

@@ -178,7 +178,7 @@ class Rehearsal:
     async def stop(self) -> tuple[Any, str]:
         """Somebody says stop: nothing more for them, and no follow-up for who answered."""
         mail = await self._first_mail(STOP)
-        await self.prospect.answer(mail, "Sluta, tack.", now=datetime.now(UTC))
+        await self.prospect.answer(mail, "Sluta skriva till mig, tack.", now=datetime.now(UTC))
         stopped = await self._until(lambda: self._opted_out(STOP), "the stop")
         follow_ups = await self._advance(
             lambda: self._delivered("one-more-thought", WRITTEN_TO - 2), "follow-ups"
