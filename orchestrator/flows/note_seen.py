@@ -36,14 +36,49 @@ async def note_seen(
     found = await _facts(conn, kind, subject)
     if found is None or found["opted_out_at"] is not None:
         return None
-    message_id: UUID | None = found["message_id"]
     others: Sequence[RowMapping] = ()
-    if kind == "click" and message_id is not None:
-        others = await pages.other_clicks(
-            conn, message_id, link_id=subject, since=now - opens.TOO_FAST
-        )
+    if kind == "click":
+        since = now - opens.TOO_FAST
+        others = await pages.other_clicks(conn, found["message_id"], link_id=subject, since=since)
     verdict = _judge(kind, hit, found, len(others), now)
-    event = await pages.add_event(
+    event = await _store(conn, kind, subject, hit, found, verdict, now)
+    if event is None:
+        return None
+    about: dict[str, Any] = {
+        "prospect_id": found["prospect_id"],
+        "enrollment_id": found["enrollment_id"],
+        "message_id": found["message_id"],
+        "kind": kind,
+        "grade": verdict.grade,
+        "now": now,
+    }
+    await engage(
+        conn, keys, reasons=verdict.reasons, provider_event_id=event, happened_at=now, **about
+    )
+    for other in others:  # a scanner's first link looked like a person until its second
+        if other["grade"] == "ambiguous":
+            await engage(
+                conn,
+                keys,
+                reasons=("several_links_at_once",),
+                happened_at=other["happened_at"],
+                revises=other["id"],
+                **about,
+            )
+    return verdict
+
+
+async def _store(
+    conn: AsyncConnection,
+    kind: Kind,
+    subject: UUID,
+    hit: Hit,
+    found: Mapping[str, Any],
+    verdict: Verdict,
+    now: datetime,
+) -> UUID | None:
+    """The provider event, once a minute and grade."""
+    return await pages.add_event(
         conn,
         source="page" if kind == "page_view" else "track",
         external_id=f"{kind}:{subject}:{int(now.timestamp()) // 60}:{verdict.grade}",
@@ -51,39 +86,9 @@ async def note_seen(
         raw=json.dumps({"method": hit.method, "user_agent": hit.user_agent}).encode(),
         detail={"link": str(subject)} if kind == "click" else {},
         prospect_id=found["prospect_id"],
-        message_id=message_id,
+        message_id=found["message_id"],
         now=now,
     )
-    if event is None:
-        return None
-    common: dict[str, Any] = {
-        "prospect_id": found["prospect_id"],
-        "enrollment_id": found["enrollment_id"],
-        "message_id": message_id,
-        "kind": kind,
-        "now": now,
-    }
-    await engage(
-        conn,
-        keys,
-        grade=verdict.grade,
-        reasons=verdict.reasons,
-        provider_event_id=event,
-        happened_at=now,
-        **common,
-    )
-    for other in others:  # a scanner's first link looked like a person until its second
-        if other["grade"] == "ambiguous":
-            await engage(
-                conn,
-                keys,
-                grade="machine",
-                reasons=("several_links_at_once",),
-                happened_at=other["happened_at"],
-                revises=other["id"],
-                **common,
-            )
-    return verdict
 
 
 async def _facts(conn: AsyncConnection, kind: Kind, subject: UUID) -> Mapping[str, Any] | None:
