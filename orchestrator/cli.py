@@ -1,7 +1,6 @@
 """`avtale`: the root of the command line. Each area is a module of `orchestrator.commands`."""
 
 import importlib
-import importlib.util
 import sys
 from importlib.metadata import PackageNotFoundError, version
 from typing import Annotated
@@ -41,10 +40,7 @@ app = typer.Typer(
 
 def _register() -> None:
     for module, names in AREAS.items():
-        path = f"orchestrator.commands.{module}"
-        if importlib.util.find_spec(path) is None:
-            continue
-        commands = importlib.import_module(path).app
+        commands = importlib.import_module(f"orchestrator.commands.{module}").app
         if not names:
             app.add_typer(commands)
         for name in names:
