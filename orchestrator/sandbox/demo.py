@@ -34,6 +34,7 @@ def run(
         settings = demo_settings(home, port or free_port(0 if auto else 8400), log_level=level)
         if auto:
             return _rehearse(settings, verbose=verbose)
+        err.print("Starting PostgreSQL, Redis, a mail server, the API and a worker ...")
         return house.run(settings, say if verbose else _quiet(home), _welcome, fast=True)
 
 
@@ -122,7 +123,7 @@ def _guide(settings: Settings) -> None:
         f"  [bold]What happens[/bold]   {at}/sandbox/live  what the service does, and why",
         f"  [bold]API[/bold]            {at}/docs",
         "",
-        "  1. Press “Next thing due” until mail arrives: it leaves in working hours only.",
+        "  1. Mail leaves in its reader's working hours: “Next thing due” moves time to them.",
         "  2. Open a mail; answer “Yes, tell me more”. An offer comes back: pick a time.",
         "  3. Answer another with “Stop”. Press “+3 days”, and see who is left alone.",
         "",
