@@ -129,3 +129,8 @@ def sentence(line: dict[str, Any]) -> str:
     if line["kind"] == "clock.moved":
         words.append(ago(timedelta(seconds=detail["seconds"])))
     return " · ".join(dict.fromkeys(words))
+
+
+def _named(step: str) -> str:
+    """A step's name; that of a notice about a booking (`booking:<id>:<revision>:host`) in words."""
+    return f"invitation to the {step.rpartition(':')[2]}" if step.startswith("booking:") else step
