@@ -18,7 +18,7 @@ async def remove_host(conn: AsyncConnection, *, name: str, now: datetime) -> Non
     if await hosts.is_used(conn, row["id"]):
         raise Conflict(
             f"Calls with `{name}` have been opened to prospects, so the host stays. "
-            f"`avtale host set {name} --no-hours` offers no more times."
+            f"`avtale hosts set {name} --no-hours` offers no more times."
         )
     await hosts.drop(conn, row["id"])
     await history.append(conn, "host.removed", at=now, host=str(row["id"]))

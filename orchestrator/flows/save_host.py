@@ -48,7 +48,7 @@ async def _add(conn: AsyncConnection, name: str, columns: Mapping[str, Any], now
             await hosts.add(conn, columns, now=now)
     except IntegrityError as error:
         if is_constraint(error, "uq_hosts_name"):
-            raise Conflict(f"There is a host called `{name}`: `avtale host set`.") from None
+            raise Conflict(f"There is a host called `{name}`: `avtale hosts set`.") from None
         raise
 
 

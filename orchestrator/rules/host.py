@@ -1,10 +1,12 @@
 """What a host is set to, checked before it is stored."""
 
+from collections.abc import Mapping, Sequence
+
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from orchestrator.rules import addresses
 from orchestrator.rules.slots import weekly_spans
-from orchestrator.rules.window import DAYS
+from orchestrator.rules.window import DAYS, parse_days
 from orchestrator.rules.zones import is_zone
 
 _OFFICE = {day: ["09:00-11:30", "12:30-16:00"] for day in DAYS[:5]}
@@ -51,3 +53,33 @@ class HostValues(BaseModel):
     def _hours(cls, value: dict[str, list[str]]) -> dict[str, list[str]]:
         weekly_spans(value)
         return {day: value[day] for day in DAYS if value.get(day)}
+
+
+def weekly_of(lines: Sequence[str]) -> dict[str, list[str]]:
+    """`["mon-thu 09:00-11:30, 12:30-16:00", "fri 09:00-12:00"]` as `weekly`. Raises ValueError."""
+    weekly: dict[str, list[str]] = {}
+    for line in lines:
+        days, _, hours = line.strip().partition(" ")
+        spans = [span.strip() for span in hours.split(",") if span.strip()]
+        if not spans:
+            raise ValueError(f"`{line}` has no hours: write mon-fri 09:00-11:30, 12:30-16:00")
+        for day in parse_days(days):
+            weekly.setdefault(DAYS[day], []).extend(spans)
+    weekly_spans(weekly)
+    return weekly
+
+
+def week_lines(weekly: Mapping[str, Sequence[str]]) -> list[str]:
+    """The opposite of `weekly_of`: days in a row with the same hours share a line."""
+    lines: list[tuple[list[str], str]] = []
+    for day in DAYS:
+        hours = ", ".join(weekly.get(day, ()))
+        if lines and lines[-1][1] == hours:
+            lines[-1][0].append(day)
+        else:
+            lines.append(([day], hours))
+    return [
+        f"{days[0] if len(days) == 1 else f'{days[0]}-{days[-1]}'} {hours}"
+        for days, hours in lines
+        if hours
+    ]

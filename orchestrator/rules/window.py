@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _days(text: str) -> tuple[int, ...]:
+def parse_days(text: str) -> tuple[int, ...]:
     """`mon-fri`, `mon, wed, fri`, `sat-mon` as weekday numbers, Monday 0."""
     found: set[int] = set()
     for part in text.lower().replace(" ", "").split(","):
@@ -65,7 +65,11 @@ class Window(BaseModel):
             if unknown:
                 raise ValueError(f"a window has days and hours, not {', '.join(sorted(unknown))}")
             start, end = parse_hours(str(value["hours"]))
-            return {"days": _days(str(value.get("days", "mon-fri"))), "start": start, "end": end}
+            return {
+                "days": parse_days(str(value.get("days", "mon-fri"))),
+                "start": start,
+                "end": end,
+            }
         return value
 
     @model_validator(mode="after")

@@ -45,7 +45,7 @@ async def by_name(conn: AsyncConnection, name: str, *, lock: bool = False) -> Ro
     rows = await conn.execute(query.with_for_update(key_share=True) if lock else query)
     row = rows.mappings().one_or_none()
     if row is None:
-        raise NotFound(f"There is no host called `{name}`: `avtale host list` shows them.")
+        raise NotFound(f"There is no host called `{name}`: `avtale hosts list` shows them.")
     return row
 
 
