@@ -33,6 +33,8 @@ HANDOVER = "orchestrator/store/handover.py"
 POINT = "tests/flows/test_point_of_no_return.py"
 TABLES = "migrations/versions/v0001_first_tables.py"
 GUARDS = "migrations/versions/v0002_guards.py"
+CALLS = "tests/store/test_call_guards.py"
+WINDOW = "orchestrator/rules/window.py"
 
 MUTANTS: dict[str, Mutant] = {
     "pass without the fence": Mutant(
@@ -97,6 +99,58 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "no lock on the prospect": Mutant(
         "L4", HANDOVER, '("prospects", "for no key update"),', '("prospects", ""),', POINT
+    ),
+    "open in any zone": Mutant(
+        "L5", WINDOW, "return all(_open_in(", "return any(_open_in(", "tests/rules/test_window.py"
+    ),
+    "open at the closing hour": Mutant(
+        "L5", WINDOW, "wall < window.end or", "wall <= window.end or", "tests/rules/test_window.py"
+    ),
+    "open on public holidays": Mutant(
+        "L5", WINDOW, " or calendar.is_holiday(country, day):", ":", "tests/rules/test_window.py"
+    ),
+    "changes of the clocks not seen": Mutant(
+        "L5", WINDOW, "sorted(starts.union(jumps))", "sorted(starts)", "tests/rules/test_window.py"
+    ),
+    "one zone for whoever is unknown": Mutant(
+        "L5",
+        "orchestrator/rules/zones.py",
+        "            return found\n    return all_zones()",
+        '            return found\n    return frozenset({"Europe/Oslo"})',
+        "tests/rules/test_zones.py",
+    ),
+    "an open is human": Mutant(
+        "L1",
+        TABLES,
+        "grade <> 'human' or kind in ('reply'",
+        "kind <> '' or kind in ('reply'",
+        CALLS,
+    ),
+    "an unlock of any grade": Mutant(
+        "L1", TABLES, "sa.CheckConstraint(\"grade = 'human'\"", "sa.CheckConstraint('true'", CALLS
+    ),
+    "an unlock of any engagement": Mutant(
+        "L1",
+        TABLES,
+        "['engagement_id', 'prospect_id', 'grade'], ['engagements.id', 'engagements.prospect_id',"
+        " 'engagements.grade']",
+        "['engagement_id'], ['engagements.id']",
+        CALLS,
+    ),
+    "a booking of anybody's unlock": Mutant(
+        "L1",
+        TABLES,
+        "['unlock_id', 'prospect_id'], ['unlocks.id', 'unlocks.prospect_id'],"
+        " name=op.f('fk_bookings",
+        "['unlock_id'], ['unlocks.id'], name=op.f('fk_bookings",
+        CALLS,
+    ),
+    "two calls at one time": Mutant(
+        "double booking",
+        TABLES,
+        "where=sa.text(\"state = 'booked'\"), using='gist'",
+        "where=sa.text('false'), using='gist'",
+        CALLS,
     ),
     "homework not checked": Mutant(
         "L6",
