@@ -81,7 +81,7 @@ async def _insert(
                 during=inviting.during(start, minutes),
                 busy=hosts.hours_of(host).busy(start, minutes),
                 uid=f"{booking_id}@{inviting.domain_of(post)}",
-                note=note.strip(),
+                note=_plain(note),
                 now=now,
             )
     except IntegrityError as error:
@@ -91,6 +91,11 @@ async def _insert(
             raise Conflict("This call is booked for another time: move that booking.") from None
         raise
     return booking_id
+
+
+def _plain(note: str) -> str:
+    """Without control characters, which neither the database nor a calendar takes; lines stay."""
+    return "".join(char for char in note if char.isprintable() or char == "\n").strip()
 
 
 async def _end_sequences(

@@ -38,7 +38,7 @@ async def test_booking_does_all_that_follows(engine: AsyncEngine, keys: Keys) ->
         world = await make.world(conn)
         who = await person(conn, keys, world)
         made = await book(
-            conn, keys, unlock_id=who.unlock, start=TEN, now=NOW, note=" Om fakturaer "
+            conn, keys, unlock_id=who.unlock, start=TEN, now=NOW, note=" Om\x00 fakturaer\r\n"
         )
         row = await row_of(conn, bookings, made)
         assert (row["state"], row["revision"], row["note"]) == ("booked", 0, "Om fakturaer")
