@@ -16,7 +16,7 @@ def utc_now() -> datetime:
 
 
 async def database_now(conn: AsyncConnection) -> datetime:
-    """The instant that due times are compared with: the database's clock plus the sandbox's lead."""
+    """What due times are compared with: the database's clock plus the sandbox's lead."""
     row = await conn.execute(text("select clock_timestamp() + ahead from clock"))
     found: datetime = row.scalar_one()
     return found.astimezone(UTC)

@@ -1,4 +1,5 @@
-"""How a doorbell looks on the wire: JSON, ids only. Never pickle: whoever writes Redis would run code."""
+"""How a doorbell looks on the wire: JSON, ids only. Never pickle: whoever writes Redis would run
+code."""
 
 import json
 from typing import Any, Literal

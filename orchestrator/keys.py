@@ -101,7 +101,7 @@ class Keys:
             value: dict[str, Any] = json.loads(self._fernet().decrypt(sealed))
         except InvalidToken:
             raise SetupError(
-                "A sealed secret cannot be opened: AVTALE_SECRET_KEY is not the one it was sealed with."
+                "A sealed secret cannot be opened: AVTALE_SECRET_KEY has changed since."
             ) from None
         return value
 

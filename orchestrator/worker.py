@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 from collections.abc import Awaitable, Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -25,13 +25,15 @@ from orchestrator.flows.read_events import read_events
 from orchestrator.flows.sweep import sweep
 from orchestrator.ids import uuid7
 from orchestrator.sender import Sender
-from orchestrator.store import heartbeats
+from orchestrator.store import heartbeats, idempotency
 from orchestrator.wiring import App, open_app, require_urls
 
 log = structlog.get_logger()
 
 _BEAT_SECONDS = 5.0
 _CANARY_SECONDS = 15.0
+_TIDY_SECONDS = 3600.0
+_REPLAYED = timedelta(days=7)  # how long an Idempotency-Key is answered from memory
 
 Work = Callable[[App, datetime], Awaitable[int]]
 
@@ -68,6 +70,7 @@ class Worker:
             self._loop("read", read_events, self._bells["read"]),
             self._loop("sweep", self._sweep, asyncio.Event()),
             self._loop("beat", self._beat, asyncio.Event(), rest=_BEAT_SECONDS),
+            self._loop("tidy", self._tidy, asyncio.Event(), rest=_TIDY_SECONDS),
             self._loop("canary", self._ring_canary, asyncio.Event(), rest=_CANARY_SECONDS),
             self.sender.run(self.stop),
             jobs.listen(redis_url, self.ring, self.stop),
@@ -89,6 +92,11 @@ class Worker:
         detail = {"sent": self.sender.sent, "commits": self.combiner.commits}
         async with transaction(app.engine) as conn:
             await heartbeats.beat(conn, self.name, json.dumps(detail))
+        return 0
+
+    async def _tidy(self, app: App, _now: datetime) -> int:
+        async with transaction(app.engine) as conn:
+            await idempotency.forget(conn, _REPLAYED)
         return 0
 
     async def _ring_canary(self, app: App, _now: datetime) -> int:

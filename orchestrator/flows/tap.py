@@ -34,7 +34,11 @@ async def tap(
     if row is None:
         raise NotFound("There is no such page.")
     prospect_id: UUID = row["prospect_id"]
-    await standing.lock_prospects(conn, [prospect_id])  # two taps at once: the second one waits
+    # Two taps at once: the second one waits. Colleagues that an answer stops are locked with them,
+    # in order of id, or two colleagues who tap at once would wait for each other.
+    whole = await standing.stops_company(conn, prospect_id)
+    colleagues = await standing.colleagues(conn, prospect_id) if whole else []
+    await standing.lock_prospects(conn, [prospect_id, *colleagues])
     seen = await view_page(conn, enrollment_id=enrollment_id, now=now)
     if not seen.state.offers(choice):
         return False

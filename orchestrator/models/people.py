@@ -68,7 +68,8 @@ identities = Table(
     CheckConstraint("state in ('usable', 'bounced')", name="state"),
 )
 
-# Facts of research about one prospect. Append-only: the newest (found_on, recorded_at) of a name wins.
+# Facts of research about one prospect. Append-only: of a name, the newest by found_on and
+# recorded_at wins.
 facts = Table(
     "facts",
     metadata,

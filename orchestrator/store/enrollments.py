@@ -28,12 +28,16 @@ async def claim_due(conn: AsyncConnection, *, now: datetime, batch: int) -> Sequ
     return (await conn.execute(_DUE, {"now": now, "batch": batch})).mappings().all()
 
 
+# A verdict that was revised does not count: the newer row does.
 _SEEN = text("""
+with standing as (
+  select g.enrollment_id, g.kind from engagements g
+  where g.enrollment_id = any(cast(:ids as uuid[])) and g.grade <> 'machine'
+    and g.kind in ('open', 'click', 'tap')
+    and not exists (select 1 from engagements r where r.revises = g.id))
 select e.id,
-  exists (select 1 from engagements g where g.enrollment_id = e.id and g.kind = 'open'
-          and g.grade <> 'machine') as opened,
-  exists (select 1 from engagements g where g.enrollment_id = e.id and g.kind in ('click', 'tap')
-          and g.grade <> 'machine') as clicked,
+  exists (select 1 from standing s where s.enrollment_id = e.id and s.kind = 'open') as opened,
+  exists (select 1 from standing s where s.enrollment_id = e.id and s.kind <> 'open') as clicked,
   exists (select 1 from messages m where m.enrollment_id = e.id and m.state = 'sent') as delivered
 from enrollments e where e.id = any(cast(:ids as uuid[]))
 """)

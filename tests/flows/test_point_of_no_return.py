@@ -175,7 +175,8 @@ async def test_races_of_opt_out_and_hand_over(app: App) -> None:
         late = await conn.execute(
             text(
                 "select count(*) from history s join history m on m.prospect_id = s.prospect_id"
-                " where s.kind = 'prospect.opted_out' and m.kind = 'message.sending' and m.id > s.id"
+                " where s.kind = 'prospect.opted_out' and m.kind = 'message.sending'"
+                " and m.id > s.id"
             )
         )
         stopped = await conn.execute(

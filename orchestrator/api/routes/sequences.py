@@ -3,6 +3,7 @@
 import asyncio
 from datetime import datetime
 from functools import lru_cache
+from pathlib import Path
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -95,9 +96,9 @@ class PublishedVersion(Out):
     notes: list[str] = Field(description="what is still to be set up")
 
 
-@lru_cache(maxsize=1)
-def _library() -> TemplateLibrary:
-    return load_library()
+@lru_cache(maxsize=4)
+def _library(folder: Path | None) -> TemplateLibrary:
+    return load_library(folder)
 
 
 @router.get("", dependencies=[reach("sequences:read")], summary="List sequences")
@@ -111,9 +112,11 @@ async def list_sequences(
 
 
 @router.post("/check", dependencies=[reach("sequences:read")], summary="Check a sequence file")
-async def check_sequence(body: SequenceFile) -> Checked:
+async def check_sequence(app: Avtale, body: SequenceFile) -> Checked:
     """Every fault with its line and column; nothing is stored."""
-    parsed = await asyncio.to_thread(parse, body.text, body.filename, _library())
+    parsed = await asyncio.to_thread(
+        parse, body.text, body.filename, _library(app.settings.templates_dir)
+    )
     return Checked(
         ok=parsed.program is not None,
         sequence=parsed.program.sequence if parsed.program else None,
@@ -139,7 +142,11 @@ async def publish_file(
 
     async def work(conn: AsyncConnection, now: datetime) -> PublishedVersion:
         made = await publish_sequence(
-            conn, text=body.text, filename=body.filename, library=_library(), now=now
+            conn,
+            text=body.text,
+            filename=body.filename,
+            library=_library(request.app.state.avtale.settings.templates_dir),
+            now=now,
         )
         return PublishedVersion.model_validate(
             {**{name: getattr(made, name) for name in made.__slots__}, "notes": list(made.notes)}
