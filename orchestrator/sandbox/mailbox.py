@@ -47,7 +47,16 @@ class Mail:
 
     def header(self, name: str) -> str:
         """A header's text, or an empty string."""
-        return str(self.parsed.get(name, ""))
+        try:
+            return str(self.parsed.get(name, ""))
+        except (IndexError, ValueError, AttributeError):  # the parser trips over some addresses
+            return dict(self.headers).get(name, "")
+
+    @cached_property
+    def headers(self) -> list[tuple[str, str]]:
+        """Every header as it is written, unfolded."""
+        plain = email.message_from_bytes(self.raw, policy=email.policy.compat32)
+        return [(name, re.sub(r"\r?\n\s+", " ", str(value))) for name, value in plain.items()]
 
     @property
     def subject(self) -> str:

@@ -142,7 +142,7 @@ async def _try(act: Callable[[], Awaitable[Any]], done: str) -> str:
         result = await act()
     except BadInput as error:
         return f"Nothing done: {error.message}."
-    except (HTTPError, OSError, smtplib.SMTPException) as error:
+    except (HTTPError, OSError, ValueError, smtplib.SMTPException) as error:
         return f"It did not work: {error}"
     if isinstance(result, Seen) and result.status >= 400:
         return f"The service said {result.status}."
