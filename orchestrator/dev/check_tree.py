@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Assembled from pieces, so that this file passes its own check.
-_HOMES = "|".join(("wo" + "rk/main", "ro" + "ot", "ho" + r"me/[a-z]", "Us" + r"ers/[A-Za-z]"))
+_HOMES = "|".join(("wo" + "rk/main", "ro" + "ot", "ho" + r"me/[\w.-]+", "Us" + r"ers/[\w.-]+"))
 _MACHINE_PATH = re.compile(rf"(?<![\w.$}}-])/(?:{_HOMES})/")
 _REGISTRY = re.compile(
     "|".join(
