@@ -1,14 +1,20 @@
 """docker-compose.yml and Dockerfile, read: there is no engine here to run them."""
 
+import asyncio
+import socket
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
 from typer.main import get_command
 
+from orchestrator import probe
 from orchestrator.cli import app
 from orchestrator.config import Settings
+from orchestrator.db import transaction
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,3 +69,28 @@ def test_the_image_copies_what_it_needs_and_runs_as_nobody_special() -> None:
     assert any(line == "USER avtale" for line in lines)
     assert all((ROOT / path).exists() for path in copied)
     assert "--require-hashes" in (ROOT / "Dockerfile").read_text()
+
+
+async def test_the_worker_s_health_is_its_own_heartbeat(
+    engine: AsyncEngine, database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AVTALE_DATABASE_URL", database_url)
+    host = socket.gethostname()
+    for worker, age, code in (
+        ("another-host:1:abc", "0 s", 1),
+        (f"{host}:1:abc", "5 min", 1),
+        (f"{host}:2:abc", "1 s", 0),
+    ):
+        async with transaction(engine) as conn:
+            await conn.execute(
+                text(
+                    "insert into heartbeats (worker, beat_at)"
+                    " values (:worker, clock_timestamp() - cast(:age as text)::interval)"
+                ),
+                {"worker": worker, "age": age},
+            )
+        assert await asyncio.to_thread(probe.main, "worker") == code
+
+
+def test_an_api_that_does_not_answer_is_not_well() -> None:
+    assert probe.main("http://127.0.0.1:9/healthz") == 1
