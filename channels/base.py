@@ -22,11 +22,13 @@ class Capabilities:
     threads: bool = False
     html: bool = False
     subject: bool = False
-    invitation: bool = False  # a first message needs an accepted invitation
+    invitation: bool = False  # a first message may need an accepted invitation (`Inviting`)
+    buttons: bool = False  # a message can carry choices that are answered with one press
     read_receipts: bool = False
     max_length: int | None = None  # characters of text
     idempotent_seconds: int | None = None  # how long the provider honours our key
-    queryable: bool = False  # the provider can be asked whether it has our message
+    queryable: bool = False  # the provider can be asked whether it has our message (`Queryable`)
+    rate_scope: Literal["account", "recipient", "workspace"] = "account"  # what a 429 is about
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,8 @@ class Draft:
     unsubscribe_url: str | None = None  # https, one-click POST (RFC 8058)
     reply_token: str | None = None  # address token, when the account uses address_tokens
     attachments: tuple[Attachment, ...] = ()
+    request: bool = False  # the invitation that asks to be let in, not the message itself
+    page_url: str | None = None  # the prospect's own page
     automatic: bool = False  # a confirmation, not outreach: Auto-Submitted (RFC 3834)
 
 
@@ -80,6 +84,11 @@ class OutboundMessage:
     recipient: str
     payload: bytes
     idempotency_key: str
+    request: bool = False  # an invitation, see Draft
+    # Where the provider keeps the conversation, as it said in an earlier result or event. Part of
+    # the addressing and not of what is said, so not frozen.
+    user_ref: str | None = None
+    thread_ref: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +97,9 @@ class Sent:
 
     provider_ref: str | None = None
     detail: str = ""
+    user_ref: str | None = None  # who that address is at the provider
+    thread_ref: str | None = None  # the conversation that it is in now
+    request_ref: str | None = None  # the invitation, to withdraw it by
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,4 +175,158 @@ class Testable(Protocol):
 
     async def check(self, account: Account) -> NotSent | None:
         """Connect, secure, log in and hang up. None: all of it works."""
+        ...
+
+
+# What comes back, in the same words whatever the provider. `unknown` is kept raw and acts on nothing.
+EventKind = Literal[
+    "message",  # the person wrote
+    "button",  # the person pressed a choice of ours
+    "reaction",  # the person reacted to a message of ours
+    "acceptance",  # the person let us in
+    "declined",
+    "read",  # a read receipt
+    "own_message",  # we, or our user in person, wrote: never an answer
+    "delivered",
+    "deferred",
+    "bounced",
+    "complained",
+    "opened",
+    "clicked",
+    "unsubscribed",
+    "link_preview",  # a machine unfurled a link
+    "account",  # the state of the account itself changed
+    "unknown",
+]
+BounceClass = Literal["hard", "mailbox_full", "blocked", "transient", "other"]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelEvent:
+    """One thing that happened at the provider. References that it does not name are None."""
+
+    kind: EventKind
+    external_id: str  # unique within the source for ever: the same event twice has the same one
+    occurred_at: datetime | None = None
+    address: str | None = None  # canonical address on the channel of the person it is about
+    user_ref: str | None = None
+    thread_ref: str | None = None
+    provider_ref: str | None = None  # of our message
+    message_id: UUID | None = None  # ours, from a tag or metadata that we put there
+    rfc_message_id: str | None = None
+    text: str = ""
+    choice: Literal["more", "later", "never"] | None = None  # of a button
+    bounce: BounceClass | None = None
+    # Of `account`: ok again, or what is wrong in words for a person.
+    account_ok: bool | None = None
+    ip: str | None = None  # of an open or click
+    user_agent: str | None = None
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class InboundRequest:
+    """A request from a provider, as it came. Header names are lower case."""
+
+    headers: Mapping[str, str]
+    body: bytes
+    path: str = "/"
+    query: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """The request is the provider's. `answer`: reply with this body and store nothing (a handshake).
+    `follow`: an https URL of the provider's own that must be fetched to confirm a subscription."""
+
+    answer: tuple[str, bytes] | None = None  # content type, body
+    follow: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """Not the provider's, or not readable: the status to answer with, and why, without secrets."""
+
+    status: Literal[400, 401, 403]
+    reason: str
+
+
+class EventSource(Protocol):
+    """A door that a provider's events come in by. Both methods are pure and never raise."""
+
+    name: str  # in the URL: POST /hooks/<name>/<sender name>
+    channel: str  # whose senders it belongs to
+    # `weak`: not signed, or not over the whole body. It can stop a sequence; it unlocks nothing.
+    trust: Literal["signed", "weak"]
+    secrets: tuple[str, ...]  # names within the sender's secrets that `verify` needs
+
+    def verify(
+        self,
+        request: InboundRequest,
+        account: Account,
+        now: datetime,
+    ) -> Verified | Rejected:
+        """Check the raw bytes before anything is parsed. Stale timestamps are rejected."""
+        ...
+
+    def parse(self, request: InboundRequest, account: Account) -> list[ChannelEvent]:
+        """The events of a verified request; what is not understood is `unknown`, never an error."""
+        ...
+
+
+@runtime_checkable
+class Inviting(Protocol):
+    """A channel on which a person may have to let us in before a message can reach them."""
+
+    def needs_request(self, account: Account) -> bool:
+        """Whether this account reaches people by invitation only."""
+        ...
+
+    def request_limit(self, account: Account) -> int | None:
+        """Characters that the note of an invitation may have; None: any, 0: no note at all."""
+        ...
+
+    def request_pace(self, account: Account) -> "RequestPace":
+        """Caps and times of invitations of this account."""
+        ...
+
+    async def withdraw(self, account: Account, request_ref: str) -> bool:
+        """Take an invitation back that was not accepted. False: it is not known whether it is."""
+        ...
+
+    async def poll(self, account: Account, since: datetime) -> list[ChannelEvent]:
+        """What webhooks may not have said yet, such as acceptances. Raises OSError when the provider
+        does not answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class RequestPace:
+    """How an account may invite: caps, how long an invitation stays, the ban after withdrawal."""
+
+    daily: int
+    weekly: int
+    withdraw_after_days: int
+    ban_days: int
+
+
+@runtime_checkable
+class Queryable(Protocol):
+    """A channel that can be asked whether a message of ours has left."""
+
+    async def find(self, account: Account, message: OutboundMessage) -> Sent | None | Unknown:
+        """Sent: it is there. None: it certainly is not. Unknown: the provider cannot tell now."""
+        ...
+
+
+@runtime_checkable
+class Manual(Protocol):
+    """A channel that a person may work by hand instead of us."""
+
+    def by_hand(self, account: Account) -> bool:
+        """Whether messages of this account become tasks with the text ready to copy."""
+        ...
+
+    def profile_url(self, account: Account, address: str) -> str | None:
+        """Where the person is found, for the task."""
         ...

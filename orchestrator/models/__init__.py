@@ -1,6 +1,15 @@
 """Every table, so that `metadata` is whole for Alembic."""
 
-from orchestrator.models import access, calls, engagement, messages, people, sequences, work
+from orchestrator.models import (
+    access,
+    calls,
+    engagement,
+    messages,
+    outbound,
+    people,
+    sequences,
+    work,
+)
 from orchestrator.models.base import metadata
 
 __all__ = [
@@ -9,6 +18,7 @@ __all__ = [
     "engagement",
     "messages",
     "metadata",
+    "outbound",
     "people",
     "sequences",
     "work",

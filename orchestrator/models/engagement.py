@@ -25,6 +25,9 @@ provider_events = Table(
     Column("source", Text, nullable=False),  # "imap:<sender name>", "mail", "track", "page" ...
     Column("external_id", Text, nullable=False),
     Column("kind", Text, nullable=False),  # mail | open | click | tap | ... | unknown
+    # weak: not signed over the whole body; it can stop a sequence, and it unlocks nothing
+    Column("trust", Text, nullable=False, server_default="signed"),
+    Column("sender_id", Id, ForeignKey("senders.id"), index=True),
     Column("raw", LargeBinary, nullable=False),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     # stored | handled | unmatched | failed
@@ -37,6 +40,7 @@ provider_events = Table(
     Column("handled_at", Instant),
     UniqueConstraint("source", "external_id"),
     CheckConstraint("state in ('stored', 'handled', 'unmatched', 'failed')", name="state"),
+    CheckConstraint("trust in ('signed', 'weak')", name="trust"),
 )
 Index(
     "ix_provider_events_open",

@@ -64,6 +64,7 @@ messages = Table(
     Column("prospect_id", Id, nullable=False, index=True),
     # The step's id; notices about a booking use "booking:<booking id>:<sequence>:<to>".
     Column("step", Text, nullable=False),
+    # request: asks to be let in on a channel where one must be, step "<step>:request";
     # outreach | call_offer | invitation (to the prospect, asked for) | host_invitation
     Column("kind", Text, nullable=False, server_default="outreach"),
     Column("channel", Text, nullable=False),
@@ -71,6 +72,7 @@ messages = Table(
     Column("identity_id", Id, nullable=True),  # null only for host_invitation
     Column("unlock_id", Id, nullable=True),
     Column("booking_id", Id, nullable=True, index=True),
+    Column("thread_ref", Text),  # the provider's conversation that it went to
     Column("thread_of", Id, ForeignKey("messages.id"), nullable=True, index=True),
     Column("state", Text, nullable=False, server_default="pending"),
     Column("due_at", Instant, nullable=False),
@@ -109,7 +111,8 @@ messages = Table(
         name="state",
     ),
     CheckConstraint(
-        "kind in ('outreach', 'call_offer', 'invitation', 'host_invitation')", name="kind"
+        "kind in ('request', 'outreach', 'call_offer', 'invitation', 'host_invitation')",
+        name="kind",
     ),
     CheckConstraint("kind = 'host_invitation' or identity_id is not null", name="addressed"),
     # L1: the offer of a call exists only for an unlock.
@@ -150,6 +153,12 @@ Index(
     ),
 )
 Index("ix_messages_identity", messages.c.identity_id)
+Index(
+    "ix_messages_provider_ref",
+    messages.c.sender_id,
+    messages.c.provider_ref,
+    postgresql_where=text("provider_ref is not null"),
+)
 # L4: one unlock opens one offer.
 Index(
     "uq_messages_one_offer",

@@ -5,6 +5,7 @@ from sqlalchemy import (
     Column,
     Date,
     ForeignKey,
+    ForeignKeyConstraint,
     Index,
     LargeBinary,
     Table,
@@ -67,6 +68,35 @@ identities = Table(
     UniqueConstraint("id", "prospect_id"),
     CheckConstraint("state in ('usable', 'bounced')", name="state"),
 )
+
+# How one sender and one identity know each other on a channel where a person has to be reached
+# through the provider's own references, or has to let us in first.
+connections = Table(
+    "connections",
+    metadata,
+    Column("id", Id, primary_key=True),
+    Column("identity_id", Id, nullable=False),
+    Column("prospect_id", Id, nullable=False, index=True),
+    Column("sender_id", Id, ForeignKey("senders.id"), nullable=False),
+    # none: nothing was asked; invited; connected: messages may go; declined, withdrawn: not before
+    # the ban is over
+    Column("state", Text, nullable=False, server_default="none"),
+    Column("user_ref", Text),
+    Column("thread_ref", Text),
+    Column("request_ref", Text),
+    Column("invited_at", Instant),
+    Column("connected_at", Instant),
+    Column("ended_at", Instant),
+    UniqueConstraint("identity_id", "sender_id"),
+    ForeignKeyConstraint(
+        ["identity_id", "prospect_id"], ["identities.id", "identities.prospect_id"]
+    ),
+    CheckConstraint(
+        "state in ('none', 'invited', 'connected', 'declined', 'withdrawn')", name="state"
+    ),
+)
+Index("ix_connections_sender_user_ref", connections.c.sender_id, connections.c.user_ref)
+Index("ix_connections_sender_thread_ref", connections.c.sender_id, connections.c.thread_ref)
 
 # Facts of research about one prospect. Append-only: of a name, the newest by found_on and
 # recorded_at wins.
