@@ -178,7 +178,8 @@ class Testable(Protocol):
         ...
 
 
-# What comes back, in the same words whatever the provider. `unknown` is kept raw and acts on nothing.
+# What comes back, in the same words whatever the provider. `unknown` is kept raw, and acts on
+# nothing.
 EventKind = Literal[
     "message",  # the person wrote
     "button",  # the person pressed a choice of ours
@@ -236,7 +237,7 @@ class InboundRequest:
 
 @dataclass(frozen=True, slots=True)
 class Verified:
-    """The request is the provider's. `answer`: reply with this body and store nothing (a handshake).
+    """The request is the provider's. `answer`: reply with this body, store nothing (a handshake).
     `follow`: an https URL of the provider's own that must be fetched to confirm a subscription."""
 
     answer: tuple[str, bytes] | None = None  # content type, body
@@ -295,8 +296,8 @@ class Inviting(Protocol):
         ...
 
     async def poll(self, account: Account, since: datetime) -> list[ChannelEvent]:
-        """What webhooks may not have said yet, such as acceptances. Raises OSError when the provider
-        does not answer."""
+        """What webhooks may not have said yet, such as acceptances. Raises OSError when the
+        provider does not answer."""
         ...
 
 
@@ -314,7 +315,7 @@ class RequestPace:
 class Queryable(Protocol):
     """A channel that can be asked whether a message of ours has left."""
 
-    async def find(self, account: Account, message: OutboundMessage) -> Sent | None | Unknown:
+    async def find(self, account: Account, message: OutboundMessage) -> Sent | Unknown | None:
         """Sent: it is there. None: it certainly is not. Unknown: the provider cannot tell now."""
         ...
 
