@@ -124,7 +124,7 @@ def _interested(answer: Answer, program: Program | None, standing: Standing) -> 
             return Decision("resume", "unlocked before", others="stop")
         if standing.running:
             return Decision("note", "unlocked before", others="stop")
-        return _read(answer, "unlocked before", others="stop")
+        return _read(answer, "unlocked before")
     if not standing.running and not _reopens(standing):
         return _read(answer, "interested after the sequence was stopped")
     edge = answer_edge(program, standing.step) if standing.running else None
@@ -139,9 +139,11 @@ def _interested(answer: Answer, program: Program | None, standing: Standing) -> 
     )
 
 
-def _read(answer: Answer, reason: str, others: Literal["stay", "stop"] = "stay") -> Decision:
+def _read(answer: Answer, reason: str) -> Decision:
+    """Interest that opens nothing by itself. It is an answer all the same: what runs beside it
+    stops (L4), whichever sequence it was about."""
     unread = answer.kind in _WRITTEN and not answer.by_person
-    return Decision("ask" if unread else "note", reason, others=others)
+    return Decision("ask" if unread else "note", reason, others="stop")
 
 
 def _reopens(standing: Standing) -> bool:

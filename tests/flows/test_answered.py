@@ -13,7 +13,7 @@ from orchestrator.flows.plan import plan
 from orchestrator.sender import drain
 from orchestrator.wiring import App
 from tests import make
-from tests.flows.coming import say
+from tests.flows.coming import say, second_sequence
 
 
 async def planned(app: App) -> UUID:
@@ -78,3 +78,42 @@ async def test_after_a_no_nothing_leaves(app: App) -> None:
     channel = app.channels["email"]
     assert isinstance(channel, FakeChannel)
     assert channel.sent == []
+
+
+async def two_sequences(app: App) -> tuple[UUID, UUID]:
+    """A prospect whom somebody of ours took out of one sequence, and who is in another one: the
+    prospect, and the enrollment that was stopped."""
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        made = await make.world(conn)
+        other = await second_sequence(conn, made)
+        who = await make.prospect(conn, app.keys)
+        over = {"state": "stopped", "stop_reason": "by hand", "due_at": None}
+        stopped = await make.enrollment(conn, made, who, now=now, **over)
+        await make.enrollment(conn, other, who, now=now)
+    return who, stopped
+
+
+async def test_interest_about_a_stopped_sequence_stops_the_one_that_runs(app: App) -> None:
+    """L4: they have answered, whatever it was that they answered to."""
+    who, stopped = await two_sequences(app)
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        await say(conn, app.keys, who, "interested", enrollment_id=stopped, now=now)
+    assert await move(app) == 0
+    assert await rows(app, "select count(*) from tasks where state = 'open'") == [(1,)]
+
+
+async def test_an_answer_that_was_read_leaves_nothing_held(app: App) -> None:
+    """An unclear answer holds every sequence; reading it must not leave one held for ever."""
+    who, stopped = await two_sequences(app)
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        await say(conn, app.keys, who, "unclear", enrollment_id=stopped, now=now)
+    ((task,),) = await rows(app, "select id from tasks")
+    async with transaction(app.engine) as conn:
+        await close_task(conn, app.keys, task_id=task, outcome="interested", now=now)
+    states = (
+        "select state, stop_reason from enrollments where stop_reason is distinct from 'by hand'"
+    )
+    assert await rows(app, states) == [("stopped", "answered elsewhere")]

@@ -90,7 +90,7 @@ TABLE: list[tuple[str, Answer, Program | None, Standing, str, str | None, str]] 
         Standing("stopped", "more", "manual"),
         "ask",
         None,
-        "stay",
+        "stop",
     ),
     (
         "opted out",
@@ -103,7 +103,7 @@ TABLE: list[tuple[str, Answer, Program | None, Standing, str, str | None, str]] 
     ),
     ("nothing to offer", human("interested"), WITHOUT_CALL, RUNNING, "end", None, "stop"),
     ("no call behind", human("interested"), MATERIAL_FIRST, RUNNING, "proceed", "check", "stop"),
-    ("a stranger", human("interested"), None, Standing(), "ask", None, "stay"),
+    ("a stranger", human("interested"), None, Standing(), "ask", None, "stop"),
     ("no", human("no"), SEQUENCE, RUNNING, "end", None, "stop"),
     ("no, over", human("no"), SEQUENCE, FINISHED, "note", None, "stop"),
     ("stop", human("stop"), SEQUENCE, RUNNING, "stop", None, "stay"),
