@@ -13,6 +13,7 @@ from orchestrator.rules.dates import find_date
 Meaning = Literal["interested", "stop", "no", "not_now", "unclear"]
 
 _LIMIT = 3000  # characters: who writes more is not giving a short answer
+_END = re.compile(r"[.!?\n;]")  # of a sentence
 _MANY = 200  # words: rules this small do not understand a long letter
 
 
@@ -30,6 +31,8 @@ class _Rules:
     language: str
     by_meaning: dict[str, tuple[re.Pattern[str], ...]]
     negation: re.Pattern[str]
+    doubt: re.Pattern[str]
+    assent: re.Pattern[str]
 
 
 @lru_cache(maxsize=1)
@@ -43,6 +46,8 @@ def _rules() -> tuple[_Rules, ...]:
                 for meaning in ("stop", "no", "not_now", "interested")
             },
             re.compile(entry["not"]),
+            re.compile(entry["doubt"]),
+            re.compile(entry["assent"]),
         )
         for language, entry in tomllib.loads(source).items()
     )
@@ -69,7 +74,8 @@ def read(text: str, *, today: date) -> Verdict:
     reasons = (*refused, *later, *keen)
     if refused:
         # "No thanks, perhaps next year" and "yes, but it is not for us" are for a person to read.
-        plain = not later and not keen
+        agreed = any(rules.assent.search(folded) for rules in _rules())
+        plain = not later and not keen and not agreed
         return Verdict("no" if plain else "unclear", reasons=reasons)
     if later:
         return Verdict("not_now", find_date(folded, today), reasons)
@@ -101,13 +107,23 @@ def _without(text: str, meanings: tuple[str, ...]) -> str:
 
 
 def _keen(text: str) -> tuple[str, ...]:
-    """Rules of interest that hold where no word of the same clause denies or conditions them."""
+    """Rules of interest that hold where no word of the same sentence denies or conditions them, in
+    a text that gives no reason to doubt it: what earns a call has to be plain (L1)."""
+    if any(rules.doubt.search(text) for rules in _rules()):
+        return ()
     found = []
     for rules in _rules():
         for number, pattern in enumerate(rules.by_meaning["interested"], 1):
-            for match in pattern.finditer(text):
-                clause = re.split(r"[.!?\n;]", text[: match.start()])[-1]
-                if not any(other.negation.search(clause[-40:]) for other in _rules()):
-                    found.append(f"{rules.language} interested {number}")
-                    break
+            if any(not _denied(text, match, rules) for match in pattern.finditer(text)):
+                found.append(f"{rules.language} interested {number}")
     return tuple(found)
+
+
+def _denied(text: str, match: re.Match[str], rules: _Rules) -> bool:
+    """Before the match a denial of any language counts, behind it one of its own: the Swedish word
+    for `if` means `about` elsewhere, and follows interest all the time."""
+    before = _END.split(text[: match.start()])[-1][-40:]
+    behind = _END.split(text[match.end() :])[0][:40]
+    return bool(rules.negation.search(behind)) or any(
+        other.negation.search(before) for other in _rules()
+    )

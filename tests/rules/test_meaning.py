@@ -19,6 +19,13 @@ TABLE = [
     ("interested", None, "Lyder spændende, ring til mig"),
     ("interested", None, "Klingt gut, erzählen Sie mir mehr"),
     ("interested", None, "Would you call me on Thursday? I’d love to hear more"),
+    ("interested", None, "Ja"),
+    ("interested", None, "Yes please!"),
+    ("interested", None, "Ja, fortell gjerne mer om dette."),
+    ("interested", None, "Vi vil gjerne høre mer."),
+    ("interested", None, "Ja, berätta gärna mer om det här"),
+    ("interested", None, "Sehr gerne!"),
+    ("interested", None, "Thanks for your email, this looks very interesting."),
     ("no", None, "Nei takk, ikke aktuelt."),
     ("no", None, "Not interested, thanks"),
     ("no", None, "Nej tack"),
@@ -47,6 +54,39 @@ TABLE = [
     ("unclear", None, "Videresendt til Per"),
     ("unclear", None, "Sounds good. " + "And a long story. " * 100),
 ]
+
+
+# Each of these was once read as interest: what nobody labelled as automatic, and what is a no.
+NO_INTEREST = [
+    "Hi, I am out until Monday. For urgent matters please call me on +47 999.",
+    "Thank you for your mail. We would love to hear more; a colleague will get back to you.",
+    "I no longer handle this. Anna Berg would be interested, write to her.",
+    "Yes hello, your request has been received and given number 4711.",
+    "Takk for henvendelsen. Ring gjerne 22 33 44 55 hvis det haster.",
+    "Tak for din mail. Ring gerne til vores reception.",
+    "Tack för ditt mejl! Ring gärna växeln vid brådskande ärenden.",
+    "Hei! Jeg er i ferie. Ta gjerne kontakt med Ola.",
+    "Sure, I'd rather you stopped.",
+    "Yes I am sure this is a waste of time",
+    "Yes, and I have told you twice to go away",
+    "I'm interested in you never writing again",
+    "Sounds like a scam.",
+    "Call me again and I will call the police",
+    "Tell me more about how you got my address, under GDPR art 15",
+    "Of course not.",
+    "Absolutely no chance.",
+    "Absolutt ikke!",
+    "Klart nei.",
+    "Ja, slutt med dette.",
+    "Ring meg aldri igjen",
+    "Gerne nicht",
+]
+
+
+@pytest.mark.parametrize("text", NO_INTEREST)
+def test_what_is_not_plain_interest_earns_no_call(text: str) -> None:
+    """L1: whatever leaves doubt waits for a person."""
+    assert read(text, today=TODAY).meaning != "interested"
 
 
 @pytest.mark.parametrize(("meaning", "until", "text"), TABLE)
