@@ -366,7 +366,7 @@ def upgrade() -> None:
     op.create_index(op.f('ix_tasks_message_id'), 'tasks', ['message_id'], unique=False)
     op.create_index('ix_tasks_open', 'tasks', ['created_at'], unique=False, postgresql_where=sa.text("state = 'open'"))
     op.create_index(op.f('ix_tasks_prospect_id'), 'tasks', ['prospect_id'], unique=False)
-    op.create_index('uq_tasks_one_open', 'tasks', ['enrollment_id', 'step', 'kind'], unique=True, postgresql_where=sa.text("state = 'open' and enrollment_id is not null"))
+    op.create_index('uq_tasks_one_open', 'tasks', ['enrollment_id', 'step', 'kind'], unique=True, postgresql_where=sa.text("state = 'open' and enrollment_id is not null and kind <> 'unclear_answer'"))
     op.create_table('engagements',
     sa.Column('id', sa.Uuid(), nullable=False),
     sa.Column('prospect_id', sa.Uuid(), nullable=False),

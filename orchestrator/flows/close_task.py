@@ -170,3 +170,5 @@ async def _doubt(
     at_step = row is not None and row["state"] == "sending" and row["step"] == task["step"]
     if row is not None and at_step and state != "retry_wait":
         await going_on.next_step(conn, row, person, now=now)
+    elif row is not None and row["state"] == "held":  # an answer was read before this was settled
+        await going_on.go_on_all(conn, person["id"], person, now=now)

@@ -183,3 +183,4 @@ async def _evidence(conn: AsyncConnection, message_id: UUID, kind: str, now: dat
         stands = enrolled["state"] == "sending" and enrolled["step"] == row["step"]
         if enrolled["id"] == row["enrollment_id"] and stands:
             await going_on.next_step(conn, enrolled, person, now=now)
+    await going_on.go_on_all(conn, owner, person, now=now)  # what only the doubt kept held

@@ -42,7 +42,10 @@ Index(
     tasks.c.step,
     tasks.c.kind,
     unique=True,
-    postgresql_where=text("state = 'open' and enrollment_id is not null"),
+    # Every answer is read: the second one of a person may be the one that says no (L4).
+    postgresql_where=text(
+        "state = 'open' and enrollment_id is not null and kind <> 'unclear_answer'"
+    ),
 )
 Index(
     "ix_tasks_open",

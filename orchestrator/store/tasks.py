@@ -25,7 +25,8 @@ async def open_task(
     detail: dict[str, Any],
     now: datetime,
 ) -> UUID | None:
-    """Open a task; None when the same one (enrollment, step, kind) is open already."""
+    """Open a task; None when the same one (enrollment, step, kind) is open already. An answer that
+    is to be read is never the same as another one."""
     made = await conn.execute(
         insert(tasks)
         .values(

@@ -3,8 +3,10 @@
 from typing import Any
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
+from channels.base import Unknown
 from channels.fake import FakeChannel
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
@@ -78,6 +80,47 @@ async def test_after_a_no_nothing_leaves(app: App) -> None:
     channel = app.channels["email"]
     assert isinstance(channel, FakeChannel)
     assert channel.sent == []
+
+
+async def close(app: App, kind: str, outcome: str) -> None:
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        found = await conn.execute(
+            text("select id from tasks where kind = :kind and state = 'open' order by id limit 1"),
+            {"kind": kind},
+        )
+        await close_task(conn, app.keys, task_id=found.scalar_one(), outcome=outcome, now=now)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "stands"), [("sent", "active"), ("retry", "sending"), ("abandoned", "active")]
+)
+@pytest.mark.parametrize("first", ["unclear_answer", "in_doubt"])
+async def test_a_doubt_and_an_unread_answer_leave_nothing_held(
+    app: App, outcome: str, stands: str, first: str
+) -> None:
+    """In whatever order a person closes the two tasks, the sequence goes on."""
+    who = await planned(app)
+    channel = app.channels["email"]
+    assert isinstance(channel, FakeChannel)
+    channel.after.append(Unknown("no answer to the final dot"))
+    await move(app)
+    await answer(app, who, "unclear")
+    how = {"unclear_answer": "continue", "in_doubt": outcome}
+    for kind in sorted(how, key=lambda kind: kind != first):
+        await close(app, kind, how[kind])
+    assert await rows(app, "select state from enrollments") == [(stands,)]
+
+
+async def test_every_unclear_answer_is_read_before_anything_moves(app: App) -> None:
+    """The second mail of somebody may be the one that says no."""
+    who = await planned(app)
+    await answer(app, who, "unclear")
+    await answer(app, who, "unclear")
+    await close(app, "unclear_answer", "continue")
+    assert await move(app) == 0
+    await close(app, "unclear_answer", "continue")
+    assert await move(app) == 1
 
 
 async def two_sequences(app: App) -> tuple[UUID, UUID]:
