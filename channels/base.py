@@ -100,6 +100,7 @@ class Sent:
     user_ref: str | None = None  # who that address is at the provider
     thread_ref: str | None = None  # the conversation that it is in now
     request_ref: str | None = None  # the invitation, to withdraw it by
+    connected: bool = False  # of an invitation: none was needed, they had let us in before
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,6 +234,7 @@ class InboundRequest:
     body: bytes
     path: str = "/"
     query: Mapping[str, str] = field(default_factory=dict)
+    fetched: Mapping[str, bytes] = field(default_factory=dict)  # by URL, see `Fetching`
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,6 +278,18 @@ class EventSource(Protocol):
 
 
 @runtime_checkable
+class Fetching(Protocol):
+    """A source whose provider publishes what its signatures are verified with, such as a
+    certificate. `verify` stays pure: the door fetches (and keeps) what `wants` names, and hands it
+    in as `request.fetched`; what is not there is missing in it."""
+
+    def wants(self, request: InboundRequest, account: Account) -> tuple[str, ...]:
+        """The https URLs that `verify` needs. Pure, never raises; names only hosts of the
+        provider's own, since the request is not verified yet."""
+        ...
+
+
+@runtime_checkable
 class Inviting(Protocol):
     """A channel on which a person may have to let us in before a message can reach them."""
 
@@ -309,6 +323,7 @@ class RequestPace:
     weekly: int
     withdraw_after_days: int
     ban_days: int
+    notes_monthly: int | None = None  # invitations with a note; the others go without. None: any
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
 
 from orchestrator import logs, migrate
-from orchestrator.api import health, mail_in, problems, reference
+from orchestrator.api import health, hooks, mail_in, problems, reference
 from orchestrator.api.limits import BodyLimit
 from orchestrator.api.observe import Observe, latency
 from orchestrator.api.routes import ROUTERS
@@ -90,6 +90,7 @@ def _mount_others(api: FastAPI, settings: Settings) -> None:
     """The doors that other areas own. The pages and the sandbox are neighbours that know nothing of
     the API (import-linter), so they are found by name."""
     api.include_router(mail_in.router)
+    api.include_router(hooks.router)
     api.include_router(importlib.import_module("orchestrator.pages.router").make_router())
     if settings.sandbox:
         api.include_router(importlib.import_module("orchestrator.sandbox.routes").router)

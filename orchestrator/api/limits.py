@@ -10,7 +10,8 @@ DEFAULT = MIB
 # By the beginning of the path; the first that fits.
 BY_PATH = (
     ("/api/prospects/import", 256 * MIB),
-    ("/hooks/", 28 * MIB),
+    ("/hooks/mail", 28 * MIB),
+    ("/hooks/", MIB),
     ("/api/sequences", 2 * MIB),
     ("/api/", DEFAULT),
     ("/p/", 16 * KIB),

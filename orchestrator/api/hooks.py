@@ -1,0 +1,242 @@
+"""`POST /hooks/{source}/{sender}`: what providers say, verified on its bytes, stored, then read.
+
+The order is what makes it safe: body counted while it streams, sender looked up, signature checked,
+only then parsed; committed before the answer, so that a provider that got a 2xx has been heard.
+"""
+
+import asyncio
+import json
+from collections.abc import Iterable
+from hashlib import sha256
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from channels.base import (
+    Account,
+    ChannelEvent,
+    EventSource,
+    Fetching,
+    InboundRequest,
+    Rejected,
+    Verified,
+)
+from channels.registry import sources as registered
+from orchestrator.api import problems
+from orchestrator.api.hook_fetch import Fetcher
+from orchestrator.arrivals import Arrivals
+from orchestrator.clock import utc_now
+from orchestrator.db import transaction
+from orchestrator.errors import NotFound
+from orchestrator.rules import event_json
+from orchestrator.store import senders
+from orchestrator.store.arrivals import Arrival
+from orchestrator.wiring import App
+
+log = structlog.get_logger()
+
+router = APIRouter(tags=["events"])
+
+MOST = 1024 * 1024  # bytes of a body
+MOST_EVENTS = 5000  # of one body; SendGrid's largest batch has some 3,000
+BODY_SECONDS = 10.0
+_ID = 200  # characters of an external id that are stored as they are
+
+
+class Hooks:
+    """What the door keeps in one process: sources, the writer, look-ups on their way."""
+
+    def __init__(self, app: App, sources: Iterable[EventSource] | None = None) -> None:
+        self.app = app
+        self.sources = {one.name: one for one in (registered() if sources is None else sources)}
+        self.arrivals = Arrivals(app)
+        self.fetcher = Fetcher()
+        self._asked: dict[tuple[str, str], asyncio.Task[Account | None]] = {}
+
+    async def account(self, channel: str, name: str) -> Account | None:
+        """The sender's account. Requests that come while it is read share the answer."""
+        key = (channel, name)
+        task = self._asked.get(key)
+        if task is None:
+            task = self._asked[key] = asyncio.create_task(self._read(channel, name))
+            task.add_done_callback(lambda _: self._asked.pop(key, None))
+        return await asyncio.shield(task)
+
+    async def _read(self, channel: str, name: str) -> Account | None:
+        async with transaction(self.app.engine) as conn:
+            try:
+                row = await senders.by_name(conn, name)
+            except NotFound:
+                return None
+        return senders.account_of(row, self.app.keys) if row["channel"] == channel else None
+
+
+def hooks_of(request: Request) -> Hooks:
+    """The parts of this process, made when the first request comes."""
+    state = request.app.state
+    if not hasattr(state, "hooks"):
+        state.hooks = Hooks(state.avtale)
+    made: Hooks = state.hooks
+    return made
+
+
+@router.post(
+    "/hooks/{source}/{sender_name}",
+    operation_id="take_provider_events",
+    response_class=Response,
+    responses={
+        200: {"description": "Stored, or known already", "content": {}},
+        **problems.responses(400, 401, 403, 404, 408, 413, 415, 422, 503),
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                kind: {"schema": {"type": "string", "format": "binary"}}
+                for kind in ("application/json", "application/x-www-form-urlencoded")
+            },
+        }
+    },
+)
+async def take_provider_events(request: Request, source: str, sender_name: str) -> Response:
+    """Take the events of a provider, as it sends and signs them.
+
+    200: committed, or known already, or the answer to the provider's handshake. 401 and 403: not
+    the provider's, or not of now. 404: there is no such source, or no such sender on its channel.
+    413: more than 1 MiB. 415: a compressed body. 503: not stored, send it again.
+    """
+    hooks = hooks_of(request)
+    door = hooks.sources.get(source)
+    known = sender_name.isprintable() and len(sender_name) <= 80
+    account = await hooks.account(door.channel, sender_name) if door and known else None
+    if door is None or account is None:
+        raise NotFound("There is no such source, or no sender of that name on its channel.")
+    inbound = await _inbound(request)
+    if isinstance(door, Fetching):
+        inbound = await _with_fetched(hooks.fetcher, door, inbound, account)
+    verdict = _verify(door, inbound, account)
+    if isinstance(verdict, Rejected):
+        log.info("hook.rejected", source=source, sender=str(account.id), reason=verdict.reason)
+        return problems.problem(verdict.status, verdict.reason)
+    if verdict.answer is not None:
+        media_type, body = verdict.answer
+        return Response(body, media_type=media_type)
+    events = _parse(door, inbound, account)
+    if len(events) > MOST_EVENTS:
+        raise HTTPException(413, f"One body may hold {MOST_EVENTS} events at most.")
+    if verdict.follow is not None:
+        await hooks.fetcher.fetch(verdict.follow)
+    await hooks.arrivals.store(_rows(door, account, events, inbound.body))
+    return Response(status_code=200)
+
+
+async def _inbound(request: Request) -> InboundRequest:
+    """The request as it came. Raises 400, 408, 413 and 415."""
+    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+        raise HTTPException(415, "Send the body as it was signed, without compression.")
+    try:
+        async with asyncio.timeout(BODY_SECONDS):
+            body = await _body(request)
+    except TimeoutError:
+        raise HTTPException(408, "The body did not arrive in time.") from None
+    except ClientDisconnect:
+        raise HTTPException(400, "The body was cut off.") from None
+    return InboundRequest(
+        headers={name.lower(): value for name, value in request.headers.items()},
+        body=body,
+        path=request.url.path,
+        query=dict(request.query_params),
+    )
+
+
+async def _body(request: Request) -> bytes:
+    chunks: list[bytes] = []
+    size = 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size > MOST:
+            raise HTTPException(413, "A body may have 1 MiB at most.", {"Connection": "close"})
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+async def _with_fetched(
+    fetcher: Fetcher, door: Fetching, inbound: InboundRequest, account: Account
+) -> InboundRequest:
+    found = {url: await fetcher.get(url) for url in door.wants(inbound, account)}
+    return InboundRequest(
+        inbound.headers,
+        inbound.body,
+        inbound.path,
+        inbound.query,
+        {url: body for url, body in found.items() if body is not None},
+    )
+
+
+def _verify(door: EventSource, inbound: InboundRequest, account: Account) -> Verified | Rejected:
+    """The source's verdict. A secret that is not there refuses, whatever the source thinks of it;
+    so does a source that breaks its promise not to raise."""
+    if any(not account.secrets.get(name) for name in door.secrets):
+        return Rejected(401, f"This sender has no secret for {door.name}: nothing is accepted.")
+    try:
+        # A signature is of the provider's wall clock, which the sandbox's clock does not move.
+        return door.verify(inbound, account, utc_now())
+    except Exception:
+        log.exception("hook.verify_broke", source=door.name)
+        return Rejected(401, "The signature cannot be checked.")
+
+
+def _parse(door: EventSource, inbound: InboundRequest, account: Account) -> list[ChannelEvent]:
+    """The events; a body that its own source breaks on is kept as one that nobody understands."""
+    try:
+        return door.parse(inbound, account)
+    except Exception:
+        log.exception("hook.parse_broke", source=door.name)
+        return [ChannelEvent("unknown", f"body:{sha256(inbound.body).hexdigest()}")]
+
+
+def _rows(
+    door: EventSource, account: Account, events: list[ChannelEvent], body: bytes
+) -> list[Arrival]:
+    made = []
+    for number, event in enumerate(events):
+        detail = dict(event.detail)
+        raw = _raw(detail.pop("raw", None))
+        if raw is None:
+            raw = body if number == 0 else b""
+        encoded = event_json.encode(event)
+        encoded.pop("detail", None)
+        if detail:
+            encoded["detail"] = event_json.plain(detail)
+        made.append(
+            Arrival(
+                source=f"{door.name}:{account.name}",
+                external_id=_external_id(event.external_id),
+                kind=event.kind,
+                trust=door.trust,
+                sender_id=account.id,
+                raw=raw,
+                detail={"event": encoded},
+            )
+        )
+    return made
+
+
+def _raw(part: Any) -> bytes | None:
+    """The event's own part of the body, where the source gave it."""
+    if part is None or isinstance(part, bytes):
+        return part
+    if isinstance(part, str):
+        return part.encode("utf-8", "surrogatepass")
+    return json.dumps(part, ensure_ascii=True, separators=(",", ":"), default=str).encode()
+
+
+def _external_id(given: str) -> str:
+    """Short enough for the unique index, and the same for the same event."""
+    plain = event_json.clean(given)
+    if plain == given and len(given) <= _ID:
+        return given
+    return f"{plain[:60]}#{sha256(given.encode('utf-8', 'surrogatepass')).hexdigest()}"

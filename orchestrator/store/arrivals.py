@@ -1,0 +1,71 @@
+"""Provider events as they arrive by the doors of providers: many in one statement."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import LargeBinary, Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.dialects.postgresql import UUID as SqlUuid
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from orchestrator.ids import uuid7
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """One event that is to be stored: columns of `provider_events`."""
+
+    source: str
+    external_id: str
+    kind: str
+    trust: str
+    sender_id: UUID
+    raw: bytes = field(repr=False)
+    detail: dict[str, Any] = field(repr=False)
+
+
+_ADD = text(
+    """
+    insert into provider_events
+        (id, source, external_id, kind, trust, sender_id, raw, detail, received_at)
+    select *, cast(:now as timestamptz)
+      from unnest(:ids, :sources, :external_ids, :kinds, :trusts, :senders, :raws, :details)
+    on conflict (source, external_id) do nothing
+    returning source, external_id
+    """
+).bindparams(
+    bindparam("ids", type_=ARRAY(SqlUuid(as_uuid=True))),
+    bindparam("sources", type_=ARRAY(Text)),
+    bindparam("external_ids", type_=ARRAY(Text)),
+    bindparam("kinds", type_=ARRAY(Text)),
+    bindparam("trusts", type_=ARRAY(Text)),
+    bindparam("senders", type_=ARRAY(SqlUuid(as_uuid=True))),
+    bindparam("raws", type_=ARRAY(LargeBinary)),
+    bindparam("details", type_=ARRAY(JSONB)),
+)
+
+
+async def add(
+    conn: AsyncConnection, arrivals: Sequence[Arrival], *, now: datetime
+) -> set[tuple[str, str]]:
+    """Store them, each once for ever. Returns (source, external id) of those that are new."""
+    # In one order everywhere: two writers that hold the same events wait, and do not deadlock.
+    ordered = sorted(arrivals, key=lambda one: (one.source, one.external_id))
+    rows = await conn.execute(
+        _ADD,
+        {
+            "now": now,
+            "ids": [uuid7() for _ in ordered],
+            "sources": [one.source for one in ordered],
+            "external_ids": [one.external_id for one in ordered],
+            "kinds": [one.kind for one in ordered],
+            "trusts": [one.trust for one in ordered],
+            "senders": [one.sender_id for one in ordered],
+            "raws": [one.raw for one in ordered],
+            "details": [one.detail for one in ordered],
+        },
+    )
+    return {(row.source, row.external_id) for row in rows}
