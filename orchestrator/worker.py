@@ -20,6 +20,7 @@ from orchestrator.clock import database_now
 from orchestrator.combiner import Combiner
 from orchestrator.config import Settings
 from orchestrator.db import check_server, transaction
+from orchestrator.flows.ask_about_stranded import ask_about_stranded
 from orchestrator.flows.plan import plan
 from orchestrator.flows.read_events import read_events
 from orchestrator.flows.sweep import sweep
@@ -33,6 +34,7 @@ log = structlog.get_logger()
 _BEAT_SECONDS = 5.0
 _CANARY_SECONDS = 15.0
 _TIDY_SECONDS = 3600.0
+_STRANDED_SECONDS = 60.0
 _REPLAYED = timedelta(days=7)  # how long an Idempotency-Key is answered from memory
 
 Work = Callable[[App, datetime], Awaitable[int]]
@@ -69,6 +71,7 @@ class Worker:
             self._loop("plan", plan, self._bells["plan"]),
             self._loop("read", read_events, self._bells["read"]),
             self._loop("sweep", self._sweep, asyncio.Event()),
+            self._loop("stranded", ask_about_stranded, asyncio.Event(), rest=_STRANDED_SECONDS),
             self._loop("beat", self._beat, asyncio.Event(), rest=_BEAT_SECONDS),
             self._loop("tidy", self._tidy, asyncio.Event(), rest=_TIDY_SECONDS),
             self._loop("canary", self._ring_canary, asyncio.Event(), rest=_CANARY_SECONDS),

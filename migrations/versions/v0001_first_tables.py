@@ -222,6 +222,7 @@ def upgrade() -> None:
     op.create_index('ix_enrollments_due', 'enrollments', ['due_at'], unique=False, postgresql_where=sa.text("state = 'active'"))
     op.create_index(op.f('ix_enrollments_sender_id'), 'enrollments', ['sender_id'], unique=False)
     op.create_index('ix_enrollments_sequence_state', 'enrollments', ['sequence_id', 'state'], unique=False)
+    op.create_index('ix_enrollments_waiting', 'enrollments', ['prospect_id'], unique=False, postgresql_where=sa.text("state in ('sending', 'held')"))
     op.create_index(op.f('ix_enrollments_version_id'), 'enrollments', ['version_id'], unique=False)
     op.create_table('facts',
     sa.Column('id', sa.Uuid(), nullable=False),

@@ -18,6 +18,7 @@ _READ = frozenset({"interested", "stop", "no", "not_now", "continue"})
 OUTCOMES: dict[str, frozenset[str]] = {
     "unclear_answer": _READ,
     "undeliverable": frozenset({"continue", "stop"}),
+    "stranded": frozenset({"continue", "stop"}),
     "in_doubt": frozenset({"sent", "retry", "abandoned"}),
 }
 _ANY = frozenset({"done", "continue", "stop"})  # of every other kind

@@ -71,4 +71,9 @@ Index(
     enrollments.c.due_at,
     postgresql_where=text("state = 'active'"),
 )
+Index(
+    "ix_enrollments_waiting",
+    enrollments.c.prospect_id,
+    postgresql_where=text("state in ('sending', 'held')"),
+)
 Index("ix_enrollments_sequence_state", enrollments.c.sequence_id, enrollments.c.state)

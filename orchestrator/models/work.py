@@ -23,6 +23,7 @@ tasks = Table(
     metadata,
     Column("id", Id, primary_key=True),
     # manual | missing_fact | missing_zone | unclear_answer | undeliverable | in_doubt
+    # | stranded
     Column("kind", Text, nullable=False),
     Column("prospect_id", Id, ForeignKey("prospects.id"), index=True),
     Column("enrollment_id", Id, ForeignKey("enrollments.id"), index=True),
