@@ -38,6 +38,11 @@ class Settings(BaseSettings):
     trusted_proxies: str = Field(
         "", description="addresses or networks whose X-Forwarded-For is believed, comma-separated"
     )
+    egress_allow: str = Field(
+        "",
+        description="private addresses or networks that webhooks may reach all the same, "
+        "comma-separated: 10.2.0.0/16, 127.0.0.1:9000",
+    )
     send_connections: int = Field(10, ge=1, le=200, description="open connections per worker")
     lease_seconds: int = Field(60, ge=5)
     doubt_after_seconds: int = Field(
