@@ -22,6 +22,7 @@ from orchestrator.ids import uuid7
 from orchestrator.models.messages import messages, senders
 from orchestrator.models.people import identities, prospects, suppressions
 from orchestrator.models.sequences import enrollments, sequences
+from orchestrator.store import leases
 from orchestrator.wiring import App
 from tests import make
 from tests.make import NOW
@@ -273,3 +274,24 @@ async def test_the_senders_own_hours_are_kept(app: App) -> None:
     await plan(app, NOW)
     assert await claim(app, NOW, owner="w", batch=30) == []
     assert len(await claim(app, NOW.replace(hour=12), owner="w", batch=30)) == 1
+
+
+async def test_a_slow_claim_does_not_keep_the_window_open(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L5: the window closed while the claim waited for the database."""
+    lease = leases.lease
+
+    async def slow(*given: Any, **named: Any) -> Any:
+        await asyncio.sleep(0.6)
+        return await lease(*given, **named)
+
+    monkeypatch.setattr(leases, "lease", slow)
+    oslo = {"hours": {"days": "mon-sun", "hours": "08:00-16:00"}, "zone": "Europe/Oslo"}
+    async with transaction(app.engine) as conn:
+        made = await make.world(conn, **oslo)
+        await make.enrollment(conn, made, await make.prospect(conn, app.keys))
+    await plan(app, NOW)
+    closing = NOW.replace(hour=15) - timedelta(milliseconds=300)  # 16:00 in Oslo
+    (found,) = await claim(app, closing, owner="one", batch=10)
+    assert not found.window_open()
