@@ -8,12 +8,16 @@ import asyncio
 import contextlib
 import math
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
 import structlog
+from sqlalchemy import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Account
+from channels.base import Account, Inviting
 from orchestrator.clock import database_now
 from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
@@ -21,7 +25,7 @@ from orchestrator.flows.claim import Claimed, claim
 from orchestrator.flows.deliver import deliver
 from orchestrator.flows.prepare import Parts, prepare
 from orchestrator.rules.outgoing import Missing, Outgoing, Prepared
-from orchestrator.store import leases, senders, standing, tasks
+from orchestrator.store import connections, leases, senders, standing, tasks
 from orchestrator.wiring import App
 
 log = structlog.get_logger()
@@ -37,7 +41,7 @@ class Sender:
         self._app = app
         self._combiner = combiner
         self._owner = owner
-        self._connections = asyncio.Semaphore(app.settings.send_connections)
+        self._slots = asyncio.Semaphore(app.settings.send_connections)
         self._tasks: set[asyncio.Task[None]] = set()
         self._by_lane: Counter[UUID] = Counter()
         self.bell = asyncio.Event()
@@ -96,10 +100,23 @@ class Sender:
         async with transaction(self._app.engine) as conn:
             ready = await prepare(conn, parts, [one.row for one in claimed], now)
             found = await senders.of_ids(conn, {one.row.sender_id for one in claimed})
+            known = await self._conversations(conn, claimed)
         accounts = {lane: senders.account_of(row, self._app.keys) for lane, row in found.items()}
         for one in claimed:
-            self._start(one, ready[one.row.id], accounts[one.row.sender_id])
+            made = _addressed(one, ready[one.row.id], known)
+            self._start(one, made, accounts[one.row.sender_id])
         return len(claimed)
+
+    async def _conversations(
+        self, conn: AsyncConnection, claimed: Sequence[Claimed]
+    ) -> dict[tuple[UUID, UUID], RowMapping]:
+        """Where providers keep these conversations; email keeps none, and asks for none."""
+        wanted = [
+            one.row.identity_id
+            for one in claimed
+            if one.row.identity_id and isinstance(self._app.channels[one.row.channel], Inviting)
+        ]
+        return await connections.of_identities(conn, wanted)
 
     def _start(self, claimed: Claimed, ready: Outgoing, account: Account) -> None:
         lane = claimed.row.sender_id
@@ -121,7 +138,7 @@ class Sender:
         if not isinstance(ready, Prepared):
             await self._hold(claimed, ready)
             return
-        async with self._connections:
+        async with self._slots:
             await deliver(self._app, self._combiner, claimed, account, ready.message)
         self.sent += 1
 
@@ -152,6 +169,24 @@ class Sender:
                 detail=detail,
                 now=now,
             )
+
+
+def _addressed(
+    claimed: Claimed, ready: Outgoing, known: dict[tuple[UUID, UUID], RowMapping]
+) -> Outgoing:
+    row = claimed.row
+    connection = known.get((row.identity_id, row.sender_id)) if row.identity_id else None
+    if not isinstance(ready, Prepared) or (connection is None and row.kind != "request"):
+        return ready
+    return replace(
+        ready,
+        message=replace(
+            ready.message,
+            request=row.kind == "request",
+            user_ref=connection["user_ref"] if connection else None,
+            thread_ref=connection["thread_ref"] if connection else None,
+        ),
+    )
 
 
 async def drain(app: App, *, owner: str = "drain", rounds: int = 1000) -> int:

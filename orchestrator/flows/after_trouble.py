@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.flows.claim import Claimed
 from orchestrator.flows.suppress_address import suppress_address
 from orchestrator.rules import pacing
+from orchestrator.rules.outgoing import OF_STEPS, own_step
 from orchestrator.rules.settlement import Outcome
 from orchestrator.store import history, leases, senders, standing, tasks
 
@@ -19,7 +20,7 @@ async def after_trouble(
     row = claimed.row
     if found.bad_address and row.identity_id is not None:
         await suppress_address(conn, identity_id=row.identity_id, now=now, message_id=row.id)
-    elif found.state == "failed" and row.kind in ("outreach", "call_offer"):
+    elif found.state == "failed" and row.kind in OF_STEPS:
         await standing.lock_prospects(conn, [row.prospect_id])
         await standing.hold_enrollments(conn, [row.enrollment_id])
         await _ask(conn, claimed, "undeliverable", f"Refused: {found.detail[:120]}", now)
@@ -47,7 +48,7 @@ async def _ask(
         prospect_id=row.prospect_id,
         enrollment_id=row.enrollment_id,
         message_id=row.id,
-        step=row.step,
+        step=own_step(row.kind, row.step),
         detail=detail,
         now=now,
     )

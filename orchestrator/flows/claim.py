@@ -10,9 +10,10 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.db import transaction
+from orchestrator.flows.request_caps import within_request_caps
 from orchestrator.keys import Keys
 from orchestrator.rules import leaving, pacing
-from orchestrator.rules.outgoing import MessageRow
+from orchestrator.rules.outgoing import OF_STEPS, MessageRow, own_step
 from orchestrator.rules.program import Program
 from orchestrator.rules.window import Window, is_open, next_common_opening, next_opening
 from orchestrator.rules.zones import plausible_zones
@@ -39,7 +40,8 @@ class Claimed:
     hours: Window | None  # the sender's; None when windows do not apply
     sender_zone: str
     claimed_at: datetime
-    claimed_clock: float  # time.monotonic() when the claim began, which `claimed_at` precedes
+    claimed_clock: float  # time.monotonic() of `claimed_at`
+    request_stays: timedelta = timedelta(days=21)  # how long an invitation waits to be accepted
 
     def now(self) -> datetime:
         """The database's time now, by this process's monotonic clock since the claim."""
@@ -63,7 +65,6 @@ async def claim(
     Confirmations come first. Cap, gap, window and every reason to stop are checked under the row
     locks; they are checked again at the point of no return.
     """
-    clock = time.monotonic()  # a claim that takes long must not make the window look open (L5)
     async with transaction(app.engine) as conn:
         rows = list(await leases.confirmations(conn, now=now, batch=batch))
         lanes = {}
@@ -79,10 +80,12 @@ async def claim(
             for version in {row["version_id"] for row in rows}
         }
         going = await _sort_out(conn, rows, programs, lanes, now)
+        going = await within_request_caps(conn, app, going, now)
         leased = await leases.lease(
             conn, [row["id"] for row in going], owner=owner, seconds=app.settings.lease_seconds
         )
         await _take_from_lanes(conn, app.keys, going, lanes, now)
+    clock = time.monotonic()
     return [
         _claimed(row, leased[row["id"]], programs, lanes, now, clock)
         for row in going
@@ -173,7 +176,7 @@ def _circumstances(
     row: RowMapping, programs: dict[UUID, Program], lanes: _Lanes, now: datetime
 ) -> leaving.Circumstances:
     opening: datetime | None = now
-    if row["sender_id"] in lanes and row["kind"] in ("outreach", "call_offer"):
+    if row["sender_id"] in lanes and row["kind"] in OF_STEPS:
         lane, _, hours = lanes[row["sender_id"]]
         program = programs[row["version_id"]]
         opening = next_common_opening(
@@ -185,7 +188,7 @@ def _circumstances(
         )
     return leaving.Circumstances(
         kind=row["kind"],
-        step=row["step"],
+        step=own_step(row["kind"], row["step"]),
         enrollment_state=row["enrollment_state"],
         enrollment_step=row["enrollment_step"],
         answered=row["answered"],
@@ -238,9 +241,7 @@ async def _take_from_lanes(
     paces = []
     for sender_id, (lane, has, _) in lanes.items():
         own = [
-            row["id"]
-            for row in going
-            if row["sender_id"] == sender_id and row["kind"] in ("outreach", "call_offer")
+            row["id"] for row in going if row["sender_id"] == sender_id and row["kind"] in OF_STEPS
         ]
         if own:
             free = pacing.free_at(lane, now, keys.fraction("gap", own[-1]))
@@ -259,7 +260,7 @@ def _claimed(
     clock: float,
 ) -> Claimed:
     lane = lanes.get(row["sender_id"])
-    windowed = lane is not None and row["kind"] in ("outreach", "call_offer")
+    windowed = lane is not None and row["kind"] in OF_STEPS
     return Claimed(
         row=MessageRow.of(row),
         fence=lease["fence"],

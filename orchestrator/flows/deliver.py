@@ -1,20 +1,30 @@
 """Deliver one claimed message: hand it to its channel, settle what came of it."""
 
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from channels.base import Account, Channel, NotSent, OutboundMessage, SendResult, Unknown
+from channels.base import (
+    Account,
+    Channel,
+    Inviting,
+    NotSent,
+    OutboundMessage,
+    SendResult,
+    Sent,
+    Unknown,
+)
 from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
 from orchestrator.flows.after_trouble import after_trouble
 from orchestrator.flows.claim import Claimed
 from orchestrator.rules import progress
+from orchestrator.rules.outgoing import OF_STEPS, MessageRow, own_step
 from orchestrator.rules.program import END, CallStep, Duration
 from orchestrator.rules.settlement import columns, outcome
 from orchestrator.rules.window import add_duration
-from orchestrator.store import leases
+from orchestrator.store import connections, leases
 from orchestrator.wiring import App
 
 
@@ -69,15 +79,20 @@ async def settle(app: App, combiner: Combiner, claimed: Claimed, result: SendRes
     if written and (found.state in ("failed", "in_doubt") or found.park or found.pause):
         async with transaction(app.engine) as conn:
             await after_trouble(conn, claimed, found, now)
+    if written and isinstance(result, Sent):
+        await _note_connection(app, row, result, now)
     if step is not None and due is not None and due <= now:
         app.ring("plan")
 
 
 def _next(claimed: Claimed, now: datetime) -> tuple[str | None, datetime | None, str | None]:
     """Where the enrollment stands after this message: (step, due, None), or (None, None, why)."""
-    if claimed.row.kind not in ("outreach", "call_offer"):
+    row = claimed.row
+    if row.kind not in OF_STEPS:
         return None, None, None
-    step = claimed.program.step(claimed.row.step)
+    step = claimed.program.step(own_step(row.kind, row.step))
+    if row.kind == "request":  # the planner decides when they have let us in, or did not in time
+        return step.id, now + claimed.request_stays, None
     if isinstance(step, CallStep):
         return None, None, "offered"
 
@@ -88,12 +103,35 @@ def _next(claimed: Claimed, now: datetime) -> tuple[str | None, datetime | None,
     return (None, None, "completed") if target == END else (target, due, None)
 
 
+async def _note_connection(app: App, row: MessageRow, result: Sent, now: datetime) -> None:
+    """Where the provider keeps the conversation, for whatever is said there next."""
+    inviting = isinstance(app.channels[row.channel], Inviting)
+    if row.identity_id is None or not (inviting or result.user_ref or result.thread_ref):
+        return
+    async with transaction(app.engine) as conn:
+        await connections.note(
+            conn,
+            identity_id=row.identity_id,
+            prospect_id=row.prospect_id,
+            sender_id=row.sender_id,
+            state="invited" if row.kind == "request" else "connected",
+            now=now,
+            user_ref=result.user_ref,
+            thread_ref=result.thread_ref,
+            request_ref=result.request_ref,
+        )
+
+
 async def _give_back(app: App, claimed: Claimed, now: datetime) -> None:
-    """Nothing left: let the next claim decide why. Through a short outage of the database."""
+    """Nothing left: let the next claim decide why. Through a short outage of the database.
+
+    A second later, so that what the claim allows and the point of no return refuses does not spin.
+    """
     for pause in (0.2, 1.0, 3.0, 5.0, 5.0):
         try:
             async with transaction(app.engine) as conn:
-                await leases.release(conn, claimed.row.id, claimed.fence, due=now, reason="stopped")
+                due = now + timedelta(seconds=1)
+                await leases.release(conn, claimed.row.id, claimed.fence, due=due, reason="stopped")
             return
         except (SQLAlchemyError, OSError, TimeoutError):
             await asyncio.sleep(pause)

@@ -1,16 +1,29 @@
 """Plan: turn due enrollments into messages, tasks, waits and ends. One transaction a batch."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
+from uuid import UUID
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channels.base import Inviting
 from orchestrator.db import transaction
-from orchestrator.flows.planning import House, Plan, Standing, decide
+from orchestrator.flows.deciding import decide
+from orchestrator.flows.planning import House, Plan, Standing
 from orchestrator.rules import progress
 from orchestrator.rules.context import PersonFacts
-from orchestrator.store import enrollments, history, messages, people, senders, sequences, tasks
+from orchestrator.rules.program import Program
+from orchestrator.store import (
+    connections,
+    enrollments,
+    history,
+    messages,
+    people,
+    senders,
+    sequences,
+    tasks,
+)
 from orchestrator.wiring import App
 
 
@@ -24,7 +37,7 @@ async def plan(app: App, now: datetime, *, batch: int = 200) -> int:
         if not due:
             return 0
         work = Plan()
-        house = House(app.keys, app.settings.base_url, app.settings.organisation)
+        house = House(app.keys, app.settings.base_url, app.settings.organisation, app.channels)
         for standing in await _standings(conn, app, due):
             decide(house, standing, now, work)
         await _save(conn, work, now)
@@ -44,20 +57,36 @@ async def _standings(conn: AsyncConnection, app: App, due: Sequence[RowMapping])
         for version in {row["version_id"] for row in due}
     }
     rows = await senders.of_ids(conn, {row["sender_id"] for row in due})
-    accounts = {sender: senders.account_of(row, app.keys) for sender, row in rows.items()}
+    seats = await _other_seats(conn, programs.values(), rows)
+    addresses = [one.id for person in persons.values() for one in person.identities]
+    met = seats or _inviting(app, rows)  # an email-only batch asks nothing
+    known = await connections.of_identities(conn, addresses) if met else {}
     return [
         Standing(
             row=row,
             program=programs[row["version_id"]],
             person=(person := persons[row["prospect_id"]]),
-            account=accounts[row["sender_id"]],
-            sender=rows[row["sender_id"]],
+            senders=seats | {row["sender_id"]: rows[row["sender_id"]]},
             unlock=unlocked.get(row["id"]),
             seen=_seen(seen[row["id"]], person, frozenset(written[row["id"]])),
             written=written[row["id"]],
+            connections=known,
         )
         for row in due
     ]
+
+
+async def _other_seats(
+    conn: AsyncConnection, programs: Iterable[Program], own: dict[UUID, RowMapping]
+) -> dict[UUID, RowMapping]:
+    """The senders of the channels that these programs name beside those of the enrollments."""
+    named = {one for program in programs for step in program.sends() for one in step.channels}
+    others = named - {row["channel"] for row in own.values()} if len(named) < 2 else named
+    return await senders.of_channels(conn, others) if others else {}
+
+
+def _inviting(app: App, rows: dict[UUID, RowMapping]) -> bool:
+    return any(isinstance(app.channels.get(row["channel"]), Inviting) for row in rows.values())
 
 
 def _seen(row: RowMapping, person: PersonFacts, had: frozenset[str]) -> progress.Seen:

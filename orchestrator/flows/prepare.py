@@ -10,17 +10,31 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Account, Channel, Draft, OutboundMessage
+from channels.base import Account, Channel, Draft, Inviting, OutboundMessage
 from orchestrator.config import Settings
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
 from orchestrator.render import CannotRender, MissingValues, render_wording
-from orchestrator.rules.compose import Addressed, compose, invitation, subject_of, thread_of
+from orchestrator.rules.compose import (
+    Addressed,
+    compose,
+    invitation,
+    request_draft,
+    subject_of,
+    thread_of,
+)
 from orchestrator.rules.context import PersonFacts, template_context
 from orchestrator.rules.footer import footer
 from orchestrator.rules.invitation import BookingValues
-from orchestrator.rules.outgoing import MessageRow, Missing, Outgoing, Prepared, Unsendable
-from orchestrator.rules.program import CallStep, Program, SendStep
+from orchestrator.rules.outgoing import (
+    MessageRow,
+    Missing,
+    Outgoing,
+    Prepared,
+    Unsendable,
+    own_step,
+)
+from orchestrator.rules.program import CallStep, Program, SendStep, Wording
 from orchestrator.rules.tracking import wanted
 from orchestrator.rules.wording import choose
 from orchestrator.store import bookings, frozen, people, senders, sequences
@@ -152,7 +166,7 @@ def _outreach(
 ) -> Draft | Unsendable:
     program, person = known.programs[row.enrollment_id], known.people[row.prospect_id]
     account, channel = known.accounts[row.sender_id], parts.channels[row.channel]
-    step = program.step(row.step)
+    step = program.step(own_step(row.kind, row.step))
     if not isinstance(step, SendStep | CallStep):
         return Unsendable(f"The step `{row.step}` sends nothing.")
     language, wording = choose(step.wordings, person.language, program.language)
@@ -162,6 +176,9 @@ def _outreach(
     context = template_context(
         person, person.company, person.facts, account, organisation, page_url
     )
+    if row.kind == "request":
+        note = render_wording(Wording(text=wording.note), context).text if wording.note else ""
+        return request_draft(row, note=note, to=to, page_url=page_url)
     made = render_wording(wording, context, step.needs if isinstance(step, SendStep) else ())
     thread = thread_of(row, known.before.get(row.enrollment_id, ()))
     subject = subject_of(made.subject, thread)
@@ -189,6 +206,7 @@ def _outreach(
         followed=wanted(program.tracking, account.settings, country),
         token_url=links.token_url,
         can=channel.capabilities,
+        page_url=page_url,
     )
 
 
@@ -245,6 +263,8 @@ def _freeze(
     """The row of `frozen`."""
     channel = parts.channels[row.channel]
     longest = channel.capabilities.max_length
+    if draft.request and isinstance(channel, Inviting):
+        longest = channel.request_limit(known.accounts[row.sender_id])
     if longest is not None and len(draft.text) > longest:
         return Unsendable(f"{len(draft.text)} characters: {channel.name} takes {longest}.")
     try:

@@ -94,8 +94,9 @@ def compose(
     followed: Wanted,
     token_url: Callable[[str], str],
     can: Capabilities,
+    page_url: str,
 ) -> Draft:
-    """The draft of an outreach or a call offer."""
+    """The draft of an outreach or a call offer. A chat gets the short footer, a mail the whole."""
     if followed.clicks:
         text, html = follow_links(text, html, token_url, own=to.own)
     whole = _under(html, footer.html)
@@ -106,7 +107,7 @@ def compose(
         recipient=to.recipient,
         recipient_name=to.recipient_name,
         subject=subject,
-        text=f"{text}\n\n{footer.text}\n",
+        text=f"{text}\n\n{footer.text if can.html else footer.brief}\n",
         html=document(whole, to.language) if can.html else None,
         rfc_message_id=row.rfc_message_id,
         date=to.date,
@@ -116,6 +117,24 @@ def compose(
         thread_ref=thread.provider_ref,
         unsubscribe_url=to.unsubscribe_url,
         reply_token=to.reply_token,
+        page_url=page_url,
+    )
+
+
+def request_draft(row: MessageRow, *, note: str, to: Addressed, page_url: str) -> Draft:
+    """The draft of the invitation that asks to be let in, with its note; no footer fits there."""
+    return Draft(
+        message_id=row.id,
+        recipient=to.recipient,
+        recipient_name=to.recipient_name,
+        subject="",
+        text=note,
+        html=None,
+        rfc_message_id=row.rfc_message_id,
+        date=to.date,
+        language=to.language,
+        request=True,
+        page_url=page_url,
     )
 
 

@@ -78,6 +78,7 @@ class Footer:
 
     text: str
     html: str
+    brief: str  # for a chat: one line, one link, and from there every no
 
 
 def footer(
@@ -111,6 +112,7 @@ def footer(
         html='<p style="font-size:smaller;color:#666">'
         + "<br>\n".join((*map(escape, said), in_html))
         + "</p>",
+        brief=in_text[0],
     )
 
 

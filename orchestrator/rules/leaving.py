@@ -17,6 +17,7 @@ Reason = Literal[
     "sequence_paused",
     "window_closed",
     "no_window",
+    "request_cap",
 ]
 
 

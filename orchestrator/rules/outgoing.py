@@ -7,6 +7,21 @@ from uuid import UUID
 
 from channels.base import OutboundMessage
 
+# Messages of a sequence's own steps: caps, gaps, windows and every reason to stop apply to them.
+# The others are confirmations of a booking.
+OF_STEPS = ("request", "outreach", "call_offer")
+_REQUEST = ":request"
+
+
+def request_step(step: str) -> str:
+    """The `messages.step` of the invitation that the message of `step` waits for."""
+    return step + _REQUEST
+
+
+def own_step(kind: str, step: str) -> str:
+    """The sequence's step that a message belongs to."""
+    return step.removesuffix(_REQUEST) if kind == "request" else step
+
 
 @dataclass(frozen=True, slots=True)
 class MessageRow:
@@ -16,7 +31,7 @@ class MessageRow:
     enrollment_id: UUID
     prospect_id: UUID
     step: str
-    kind: str  # outreach | call_offer | invitation | host_invitation
+    kind: str  # request | outreach | call_offer | invitation | host_invitation
     channel: str
     sender_id: UUID
     identity_id: UUID | None

@@ -25,6 +25,7 @@ class Wording(_Value):
     subject: str | None = None
     text: str
     html: str | None = None
+    note: str | None = None  # what an invitation says, on channels where one comes first
 
 
 class Duration(_Value):

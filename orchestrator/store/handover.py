@@ -37,7 +37,7 @@ async def lock(
 
 
 # A host's copy concerns no prospect; a confirmation was asked for, and heeds only a no.
-_PASS = text("""
+_PASS = text(r"""
 with passed as (
   update messages m set state = 'sending', handed_at = clock_timestamp()
   from unnest(cast(:ids as uuid[]), cast(:fences as bigint[])) as w(id, fence),
@@ -57,7 +57,8 @@ with passed as (
       and (m.kind = 'invitation' or (
         s.state = 'active' and p.paused_at is null
         and (p.not_before is null or p.not_before <= :now)
-        and e.state = 'sending' and e.step = m.step
+        and e.state = 'sending'
+        and m.step = e.step || case when m.kind = 'request' then '\:request' else '' end
         and (e.answered_at is null or m.kind = 'call_offer')))))
   returning m.id, m.fence, m.prospect_id, m.enrollment_id, m.attempt
 ), told as (
@@ -92,7 +93,7 @@ async def pass_point(
 
 # `sent` and what is provably unsent are also accepted for a message that was put in doubt
 # meanwhile, with the same fence: late evidence resolves it.
-_SETTLE = text("""
+_SETTLE = text(r"""
 with settled as (
   update messages m set state = w.state, settled_at = :now, due_at = coalesce(w.due_at, m.due_at),
     provider_ref = coalesce(w.provider_ref, m.provider_ref), last_class = w.class,
@@ -122,8 +123,9 @@ with settled as (
   from settled d join unnest(cast(:ids as uuid[]), cast(:next_steps as text[]),
     cast(:next_dues as timestamptz[]), cast(:end_reasons as text[]))
     as w(id, next_step, next_due, end_reason) on w.id = d.id
-  where d.state = 'sent' and d.kind in ('outreach', 'call_offer')
-    and e.id = d.enrollment_id and e.state = 'sending' and e.step = d.step
+  where d.state = 'sent' and d.kind in ('request', 'outreach', 'call_offer')
+    and e.id = d.enrollment_id and e.state = 'sending'
+    and d.step = e.step || case when d.kind = 'request' then '\:request' else '' end
 ), rested as (
   update lanes l set failures = 0 where l.failures > 0
     and l.sender_id in (select sender_id from settled where state = 'sent')

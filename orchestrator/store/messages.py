@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.models.messages import messages
+from orchestrator.rules.outgoing import OF_STEPS
 
 
 async def insert_planned(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
@@ -26,17 +27,25 @@ async def insert_planned(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) 
 
 async def of_steps(
     conn: AsyncConnection, enrollment_ids: Sequence[UUID]
-) -> defaultdict[UUID, dict[str, UUID]]:
-    """Message ids of these enrollments by enrollment and step, without those about bookings."""
+) -> defaultdict[UUID, dict[str, RowMapping]]:
+    """What was written of these enrollments, by enrollment and step, oldest first: id, step,
+    channel, sender and identity. Without what is about bookings."""
     rows = await conn.execute(
-        select(messages.c.enrollment_id, messages.c.step, messages.c.id).where(
-            messages.c.enrollment_id.in_(enrollment_ids),
-            messages.c.kind.in_(("outreach", "call_offer")),
+        select(
+            messages.c.enrollment_id,
+            messages.c.step,
+            messages.c.id,
+            messages.c.kind,
+            messages.c.channel,
+            messages.c.sender_id,
+            messages.c.identity_id,
         )
+        .where(messages.c.enrollment_id.in_(enrollment_ids), messages.c.kind.in_(OF_STEPS))
+        .order_by(messages.c.id)
     )
-    found: defaultdict[UUID, dict[str, UUID]] = defaultdict(dict)
-    for enrollment_id, step, message_id in rows:
-        found[enrollment_id][step] = message_id
+    found: defaultdict[UUID, dict[str, RowMapping]] = defaultdict(dict)
+    for row in rows.mappings():
+        found[row["enrollment_id"]][row["step"]] = row
     return found
 
 

@@ -39,6 +39,12 @@ async def of_ids(conn: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, Row
     return {row["id"]: row for row in rows.mappings()}
 
 
+async def of_channels(conn: AsyncConnection, channels: Collection[str]) -> dict[UUID, RowMapping]:
+    """Sender rows of these channels by id."""
+    rows = await conn.execute(select(senders).where(senders.c.channel.in_(channels)))
+    return {row["id"]: row for row in rows.mappings()}
+
+
 async def get(conn: AsyncConnection, sender_id: UUID) -> RowMapping:
     """One sender. Raises NotFound."""
     row = (await of_ids(conn, [sender_id])).get(sender_id)

@@ -15,6 +15,7 @@ from orchestrator.models.engagement import unlocks
 from orchestrator.models.messages import messages
 from orchestrator.models.people import prospects
 from orchestrator.models.sequences import enrollments, sequence_versions
+from orchestrator.rules.outgoing import OF_STEPS
 
 RUNNING = ("active", "sending", "held")
 _UNSENT = ("pending", "retry_wait", "leased")  # `sending` is past the point of no return
@@ -177,7 +178,7 @@ async def cancel_messages(
 ) -> list[RowMapping]:
     """Cancel what has not passed the point of no return. `everything`: also confirmations of a
     booking to the prospect; what goes to the host always stays. Returns id, enrollment, step."""
-    kinds = ["outreach", "call_offer", *(["invitation"] if everything else [])]
+    kinds = [*OF_STEPS, *(["invitation"] if everything else [])]
     change = update(messages).where(messages.c.state.in_(_UNSENT), messages.c.kind.in_(kinds))
     if enrollment_ids is not None:
         change = change.where(messages.c.enrollment_id.in_(enrollment_ids))
@@ -215,7 +216,7 @@ async def postpone(conn: AsyncConnection, prospect_id: UUID, *, until: datetime)
         update(messages)
         .where(messages.c.prospect_id == prospect_id, messages.c.due_at < until)
         .where(messages.c.state.in_(("pending", "retry_wait")))
-        .where(messages.c.kind.in_(("outreach", "call_offer")))
+        .where(messages.c.kind.in_(OF_STEPS))
         .values(due_at=until)
     )
 
