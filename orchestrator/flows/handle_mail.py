@@ -37,8 +37,9 @@ _AS: dict[str, tuple[str, Grade]] = {
 async def handle_mail(conn: AsyncConnection, keys: Keys, event: RowMapping, now: datetime) -> None:
     """Settle one stored mail, whose row is locked: handled, or kept as unmatched."""
     senders = await threads.sender_addresses(conn)
+    ours = {*senders, *await threads.host_addresses(conn)}
     envelope = [str(one) for one in event["detail"].get("envelope_to", [])]
-    reading = await _reading(event["raw"], own=senders, envelope_to=envelope)
+    reading = await _reading(event["raw"], own=ours, envelope_to=envelope)
     known = await _look_up(conn, keys, reading, _received_by(event, reading, senders))
     if reading.kind == "own" or matching.is_own(reading, known):
         await inbox.settle(conn, event["id"], state="handled", now=now, read_as="own")
@@ -56,7 +57,7 @@ async def handle_mail(conn: AsyncConnection, keys: Keys, event: RowMapping, now:
         return
     if reading.kind == "reply":
         sent = await threads.sent_texts(conn, found.prospect_id)
-        reading = await _reading(event["raw"], own=senders, envelope_to=envelope, sent=sent)
+        reading = await _reading(event["raw"], own=ours, envelope_to=envelope, sent=sent)
     await _act(conn, keys, event, reading, found, now)
     if found.message_id is not None:
         await _evidence(conn, found.message_id, reading.kind, now)
@@ -73,7 +74,7 @@ async def handle_mail(conn: AsyncConnection, keys: Keys, event: RowMapping, now:
 
 
 async def _reading(
-    raw: bytes, *, own: dict[str, UUID], envelope_to: list[str], sent: list[str] | None = None
+    raw: bytes, *, own: set[str], envelope_to: list[str], sent: list[str] | None = None
 ) -> Reading:
     if len(raw) < _LARGE:
         return read(raw, own=own, sent=sent or (), envelope_to=envelope_to)

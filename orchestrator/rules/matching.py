@@ -17,6 +17,7 @@ class Ref:
     prospect_id: UUID
     enrollment_id: UUID
     identity_id: UUID | None
+    to_host: bool = False  # a copy that one of ours got: whoever answers it is not the prospect
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +91,11 @@ def _threads(reading: Reading) -> Iterable[str]:
 
 
 def _about(reading: Reading, known: Known) -> Match | None:
-    for one in _threads(reading):
-        if one in known.by_rfc_id:
-            return _of(known.by_rfc_id[one], "message id")
-    for token in reading.tokens:
-        if token in known.by_token:
-            return _of(known.by_token[token], "address token")
+    found = [(known.by_rfc_id.get(one), "message id") for one in _threads(reading)]
+    found += [(known.by_token.get(token), "address token") for token in reading.tokens]
+    for ref, how in found:
+        if ref is not None and (not ref.to_host or reading.kind in _REPORTS):
+            return _of(ref, how)
     return None
 
 

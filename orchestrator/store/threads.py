@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator.models.calls import hosts
 from orchestrator.models.messages import frozen, messages, senders
 from orchestrator.models.people import identities, prospects
 from orchestrator.rules.matching import Person, Ref
@@ -18,11 +19,13 @@ _REF = (
     messages.c.enrollment_id,
     messages.c.identity_id,
     messages.c.rfc_message_id,
+    messages.c.kind,
 )
 
 
 def _ref(row: RowMapping) -> Ref:
-    return Ref(row["id"], row["prospect_id"], row["enrollment_id"], row["identity_id"])
+    to_host = row["kind"] == "host_invitation"
+    return Ref(row["id"], row["prospect_id"], row["enrollment_id"], row["identity_id"], to_host)
 
 
 async def by_rfc_ids(conn: AsyncConnection, ids: Iterable[str]) -> dict[str, Ref]:
@@ -71,6 +74,12 @@ async def sender_addresses(conn: AsyncConnection) -> dict[str, UUID]:
         select(senders.c.address, senders.c.id).where(senders.c.channel == "email")
     )
     return {row.address.lower(): row.id for row in rows.all()}
+
+
+async def host_addresses(conn: AsyncConnection) -> set[str]:
+    """Every host by their folded address: what they write is ours, in whatever thread."""
+    rows = await conn.execute(select(hosts.c.email))
+    return {email.lower() for email in rows.scalars()}
 
 
 async def sent_texts(conn: AsyncConnection, prospect_id: UUID, *, limit: int = 20) -> list[str]:

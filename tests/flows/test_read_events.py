@@ -1,11 +1,13 @@
 """From stored mail to engagements, on a real database."""
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 from sqlalchemy import insert, update
+from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orchestrator.config import Settings
@@ -15,13 +17,14 @@ from orchestrator.flows.read_events import ATTEMPTS, read_events
 from orchestrator.flows.take_event import take_event
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
+from orchestrator.models.calls import bookings, hosts
 from orchestrator.models.engagement import engagements, provider_events, unlocks
 from orchestrator.models.messages import frozen, messages
 from orchestrator.models.people import identities, prospects, suppressions
 from orchestrator.models.sequences import enrollments
 from orchestrator.wiring import App, make_redis
 from tests import make
-from tests.flows.coming import all_of, email_of, person, row_of
+from tests.flows.coming import all_of, email_of, person, row_of, say
 from tests.make import NOW
 from tests.rules.test_mail_reading import mail, report
 
@@ -43,6 +46,28 @@ async def left(conn: AsyncConnection, message: UUID) -> None:
             .where(messages.c.id == message)
             .values(state=state, handed_at=NOW, **fence)
         )
+
+
+async def booked(conn: AsyncConnection, scene: "Scene") -> UUID:
+    """A booking of the scene's prospect, with the answer and the unlock that it needs."""
+    await say(conn, scene.app.keys, scene.who, "interested")
+    (unlock,) = await all_of(conn, unlocks)
+    (host,) = await all_of(conn, hosts)
+    made = uuid7()
+    at = Range(NOW + timedelta(days=1), NOW + timedelta(days=1, minutes=20))
+    await conn.execute(
+        insert(bookings).values(
+            id=made,
+            unlock_id=unlock["id"],
+            prospect_id=scene.who,
+            host_id=host["id"],
+            host_number=host["number"],
+            during=at,
+            busy=at,
+            uid=f"{made}@sender.example",
+        )
+    )
+    return made
 
 
 class Scene:
@@ -293,3 +318,27 @@ async def test_the_same_event_is_taken_once(engine: AsyncEngine) -> None:
     async with transaction(engine) as conn:
         assert await take_event(conn, **event, now=NOW) is not None
         assert await take_event(conn, **event, now=NOW) is None
+
+
+async def test_what_a_host_writes_is_no_answer_of_the_prospect(scene: Scene) -> None:
+    """L1: a host who answers in the thread from a mailbox that is no sender is one of us."""
+    async with transaction(scene.app.engine) as conn:
+        await conn.execute(update(hosts).values(email="Per@Ours.example"))
+    raw = mail("Yes, tell me more.", From="Per <per@ours.example>", **scene.answers)
+    event = await scene.read(raw)
+    assert (event["state"], event["detail"]["read_as"]) == ("handled", "own")
+    assert await scene.engagements() == []
+
+
+async def test_an_answer_to_the_hosts_copy_is_no_answer_of_the_prospect(scene: Scene) -> None:
+    """L1: the host's copy of an invitation goes to one of us, whatever address they answer from."""
+    async with transaction(scene.app.engine) as conn:
+        await conn.execute(
+            update(messages)
+            .where(messages.c.id == scene.message)
+            .values(kind="host_invitation", booking_id=await booked(conn, scene))
+        )
+    raw = mail("Yes, tell me more.", From="per@elsewhere.example", **scene.answers)
+    event = await scene.read(raw)
+    assert event["state"] == "unmatched"
+    assert await scene.engagements() == [("reply", "human", "interested")]  # what earned the call
