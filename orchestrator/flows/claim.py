@@ -40,7 +40,7 @@ class Claimed:
     hours: Window | None  # the sender's; None when windows do not apply
     sender_zone: str
     claimed_at: datetime
-    claimed_clock: float  # time.monotonic() of `claimed_at`
+    claimed_clock: float  # time.monotonic() when the claim began, which `claimed_at` precedes
     request_stays: timedelta = timedelta(days=21)  # how long an invitation waits to be accepted
 
     def now(self) -> datetime:
@@ -65,6 +65,7 @@ async def claim(
     Confirmations come first. Cap, gap, window and every reason to stop are checked under the row
     locks; they are checked again at the point of no return.
     """
+    clock = time.monotonic()  # a claim that takes long must not make the window look open (L5)
     async with transaction(app.engine) as conn:
         rows = list(await leases.confirmations(conn, now=now, batch=batch))
         lanes = {}
@@ -85,7 +86,6 @@ async def claim(
             conn, [row["id"] for row in going], owner=owner, seconds=app.settings.lease_seconds
         )
         await _take_from_lanes(conn, app.keys, going, lanes, now)
-    clock = time.monotonic()
     return [
         _claimed(row, leased[row["id"]], programs, lanes, now, clock)
         for row in going
