@@ -88,3 +88,10 @@ def is_constraint(error: DBAPIError, name: str) -> bool:
     """Whether the database refused a row by the constraint called `name`."""
     cause = getattr(error.orig, "__cause__", None)
     return getattr(cause, "constraint_name", None) == name
+
+
+def is_passing(error: DBAPIError) -> bool:
+    """Whether it was the moment and not the statement: a deadlock, a lock or resource that was not
+    to be had, a server that was told to stop (SQLSTATE classes 40, 53, 55 and 57)."""
+    state = getattr(error.orig, "sqlstate", None) or ""
+    return error.connection_invalidated or state[:2] in ("40", "53", "55", "57")

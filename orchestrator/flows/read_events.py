@@ -8,7 +8,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orchestrator.db import transaction
+from orchestrator.db import is_passing, transaction
 from orchestrator.flows.handle_mail import handle_mail
 from orchestrator.store import inbox
 from orchestrator.wiring import App
@@ -46,7 +46,7 @@ async def _read(app: App, conn: AsyncConnection, event: RowMapping, now: datetim
             else:
                 await inbox.settle(conn, event["id"], state="unmatched", now=now)
     except DBAPIError as error:
-        if error.connection_invalidated:
+        if is_passing(error):  # costs no attempt: an answer must not be given up for it (L3)
             raise
         await _failed(conn, event, error)
         return False

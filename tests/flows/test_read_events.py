@@ -6,8 +6,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlalchemy import insert, update
+from sqlalchemy import insert, text, update
 from sqlalchemy.dialects.postgresql import Range
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orchestrator.config import Settings
@@ -342,3 +343,23 @@ async def test_an_answer_to_the_hosts_copy_is_no_answer_of_the_prospect(scene: S
     event = await scene.read(raw)
     assert event["state"] == "unmatched"
     assert await scene.engagements() == [("reply", "human", "interested")]  # what earned the call
+
+
+async def test_a_passing_trouble_of_the_database_gives_no_answer_up(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L3: five deadlocks in a row are no reason to leave a no unread."""
+
+    async def deadlocked(conn: AsyncConnection, *_: Any) -> None:
+        await conn.execute(text("do $$ begin raise exception 'x' using errcode = '40P01'; end $$"))
+
+    taken = await scene.take(mail("Please remove me from your list", **scene.answers))
+    with monkeypatch.context() as patch:
+        patch.setattr(reader, "handle_mail", deadlocked)
+        for _ in range(ATTEMPTS + 1):
+            with pytest.raises(DBAPIError):
+                await read_events(scene.app, NOW)
+    await read_events(scene.app, NOW)
+    async with transaction(scene.app.engine) as conn:
+        assert (await row_of(conn, provider_events, taken))["state"] == "handled"
+        assert (await row_of(conn, prospects, scene.who))["opted_out_at"] is not None
