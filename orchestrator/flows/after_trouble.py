@@ -27,6 +27,10 @@ async def after_trouble(
     elif found.state == "in_doubt":
         title = "It is not known whether this message left"
         await _ask(conn, claimed, "in_doubt", title, now, attempt=claimed.attempt)
+    if found.state == "failed" and row.kind not in OF_STEPS:  # somebody expects to be told
+        who = "The host" if row.kind == "host_invitation" else "The prospect"
+        title = f"{who} was not told about the call: {found.detail[:120]}"
+        await _ask(conn, claimed, "undeliverable", title, now)
     if found.park:
         failures = await leases.lane_failures(conn, row.sender_id) + 1
         until = pacing.parked_until(now, failures, found.asked)

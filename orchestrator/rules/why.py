@@ -89,6 +89,10 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "enrollment.waits": ("{Named} waits at `{step}` until {until}.", ""),
     "enrollment.moved": ("{Named} went on to `{step}`.", ""),
     "enrollment.held": ("{Named} was held at `{step}`.", "{held}"),
+    "enrollment.stranded": (
+        "{Named} stood still at `{step}`; somebody of ours was asked what to do.",
+        "nothing would have moved it again",
+    ),
     "enrollment.resumed": ("{Named} goes on at `{step}`.", ""),
     "enrollment.answered": ("{Named} went on to `{step}`.", "they answered"),
     "enrollment.unlocked": ("The call of {named} was opened.", "a person answered and meant yes"),

@@ -10,11 +10,13 @@ from channels.base import NotSent, Refused, SendResult, Sent, Unknown
 from channels.fake import FakeChannel
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
+from orchestrator.flows.book import book
 from orchestrator.flows.plan import plan
 from orchestrator.flows.set_sequence_state import set_sequence_state
 from orchestrator.sender import drain
 from orchestrator.wiring import App
 from tests import make
+from tests.flows.call_world import TEN, person
 from tests.make import NOW
 
 
@@ -95,6 +97,22 @@ async def test_each_result_has_its_state(
     assert await rows(app, "select state from messages") == [(state,)]
     expected = [(task,)] if task else []
     assert await rows(app, "select kind from tasks where state = 'open'") == expected
+
+
+@pytest.mark.parametrize(
+    "refusal", [Refused("content", "554 no"), Refused("no_such_user", "550", bad_address=True)]
+)
+async def test_an_invitation_that_is_refused_is_told_to_a_person(
+    app: App, refusal: Refused
+) -> None:
+    """A call is booked: neither side may stay untold in silence."""
+    async with transaction(app.engine) as conn:
+        who = await person(conn, app.keys, await make.world(conn))
+        await book(conn, app.keys, unlock_id=who.unlock, start=TEN, now=NOW)
+    fake(app).after.extend([refusal, refusal])
+    assert await send(app) == 2
+    titles = "select count(*) from tasks where kind = 'undeliverable' and state = 'open'"
+    assert await rows(app, titles) == [(2,)]
 
 
 async def test_what_is_in_doubt_is_never_resent_by_itself(app: App) -> None:
