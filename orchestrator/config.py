@@ -48,6 +48,7 @@ class Settings(BaseSettings):
     doubt_after_seconds: int = Field(
         660, ge=5, description="a `sending` older than this is in doubt"
     )
+    poll_seconds: float = Field(600.0, gt=0, description="between looks at what webhooks left out")
     sweep_seconds: float = Field(1.0, gt=0)
     sandbox: bool = False
     log_level: str = "INFO"

@@ -22,7 +22,9 @@ from orchestrator.config import Settings
 from orchestrator.db import check_server, transaction
 from orchestrator.flows.ask_about_stranded import ask_about_stranded
 from orchestrator.flows.plan import plan
+from orchestrator.flows.poll_channels import poll_channels
 from orchestrator.flows.read_events import read_events
+from orchestrator.flows.reconcile import reconcile
 from orchestrator.flows.sweep import sweep
 from orchestrator.ids import uuid7
 from orchestrator.sender import Sender
@@ -34,6 +36,7 @@ log = structlog.get_logger()
 _BEAT_SECONDS = 5.0
 _CANARY_SECONDS = 15.0
 _TIDY_SECONDS = 3600.0
+_RECONCILE_SECONDS = 30.0
 _STRANDED_SECONDS = 60.0
 _REPLAYED = timedelta(days=7)  # how long an Idempotency-Key is answered from memory
 
@@ -73,6 +76,8 @@ class Worker:
             self._loop("sweep", self._sweep, asyncio.Event()),
             self._loop("stranded", ask_about_stranded, asyncio.Event(), rest=_STRANDED_SECONDS),
             self._loop("beat", self._beat, asyncio.Event(), rest=_BEAT_SECONDS),
+            self._loop("reconcile", reconcile, asyncio.Event(), rest=_RECONCILE_SECONDS),
+            self._loop("poll", self._poll, asyncio.Event(), rest=self.app.settings.poll_seconds),
             self._loop("tidy", self._tidy, asyncio.Event(), rest=_TIDY_SECONDS),
             self._loop("canary", self._ring_canary, asyncio.Event(), rest=_CANARY_SECONDS),
             self.sender.run(self.stop),
@@ -95,6 +100,10 @@ class Worker:
         detail = {"sent": self.sender.sent, "commits": self.combiner.commits}
         async with transaction(app.engine) as conn:
             await heartbeats.beat(conn, self.name, json.dumps(detail))
+        return 0
+
+    async def _poll(self, app: App, now: datetime) -> int:
+        await poll_channels(app, now)
         return 0
 
     async def _tidy(self, app: App, _now: datetime) -> int:

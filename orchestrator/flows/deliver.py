@@ -120,6 +120,14 @@ async def _note_connection(app: App, row: MessageRow, result: Sent, now: datetim
             thread_ref=result.thread_ref,
             request_ref=result.request_ref,
         )
+        if row.kind == "request":  # they may have let us in before the answer to our request came
+            await connections.admit_if_connected(
+                conn,
+                identity_id=row.identity_id,
+                prospect_id=row.prospect_id,
+                sender_id=row.sender_id,
+                now=now,
+            )
 
 
 async def _give_back(app: App, claimed: Claimed, now: datetime) -> None:

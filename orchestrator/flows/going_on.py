@@ -73,6 +73,21 @@ async def next_step(
     )
 
 
+async def await_admission(conn: AsyncConnection, row: RowMapping, *, now: datetime) -> None:
+    """The invitation of a locked enrollment's step has left: the planner looks at once whether they
+    have let us in, and waits if not."""
+    await standing.move_enrollment(conn, row["id"], step=row["step"], due_at=now, now=now)
+    await history.append(
+        conn,
+        "enrollment.waits",
+        at=now,
+        prospect_id=row["prospect_id"],
+        enrollment_id=row["id"],
+        step=row["step"],
+        on="request",
+    )
+
+
 async def go_on_all(
     conn: AsyncConnection, prospect_id: UUID, person: RowMapping, *, now: datetime
 ) -> None:

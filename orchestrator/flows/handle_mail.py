@@ -8,8 +8,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orchestrator.flows import going_on
 from orchestrator.flows.engage import engage
+from orchestrator.flows.note_evidence import note_evidence
 from orchestrator.flows.stop_person import stop_person
 from orchestrator.flows.suppress_address import suppress_address
 from orchestrator.keys import Keys
@@ -18,7 +18,7 @@ from orchestrator.rules.gate import Grade
 from orchestrator.rules.mail_reading import Reading, read
 from orchestrator.rules.matching import Known, Match
 from orchestrator.rules.zones import is_zone
-from orchestrator.store import history, inbox, messages, standing, tasks, threads
+from orchestrator.store import inbox, threads
 
 _LARGE = 200_000  # bytes: more than this is read beside the event loop
 
@@ -60,7 +60,7 @@ async def handle_mail(conn: AsyncConnection, keys: Keys, event: RowMapping, now:
         reading = await _reading(event["raw"], own=ours, envelope_to=envelope, sent=sent)
     await _act(conn, keys, event, reading, found, now)
     if found.message_id is not None:
-        await _evidence(conn, found.message_id, reading.kind, now)
+        await note_evidence(conn, found.message_id, reading.kind, now)
     await inbox.settle(
         conn,
         event["id"],
@@ -160,28 +160,3 @@ async def _act(
 async def _today(conn: AsyncConnection, prospect_id: UUID, now: datetime) -> date:
     zone = await threads.zone_of(conn, prospect_id)
     return now.astimezone(ZoneInfo(zone)).date() if zone and is_zone(zone) else now.date()
-
-
-async def _evidence(conn: AsyncConnection, message_id: UUID, kind: str, now: datetime) -> None:
-    """Something came back for a message in doubt: then it has left, and the sequence may go on.
-    The prospect's row is locked since the engagement."""
-    row = await messages.settle_by_evidence(conn, message_id, evidence=kind, now=now)
-    if row is None:
-        return
-    owner = row["prospect_id"]
-    await history.append(
-        conn,
-        "message.sent",
-        at=now,
-        prospect_id=owner,
-        enrollment_id=row["enrollment_id"],
-        message_id=message_id,
-        by=f"evidence: {kind}",
-    )
-    await tasks.cancel_doubt(conn, message_id, now=now)
-    person = (await standing.lock_prospects(conn, [owner]))[owner]
-    for enrolled in await standing.lock_enrollments(conn, [owner]):
-        stands = enrolled["state"] == "sending" and enrolled["step"] == row["step"]
-        if enrolled["id"] == row["enrollment_id"] and stands:
-            await going_on.next_step(conn, enrolled, person, now=now)
-    await going_on.go_on_all(conn, owner, person, now=now)  # what only the doubt kept held

@@ -9,6 +9,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.db import is_passing, transaction
+from orchestrator.flows.handle_event import handle_event
 from orchestrator.flows.handle_mail import handle_mail
 from orchestrator.store import inbox
 from orchestrator.wiring import App
@@ -44,7 +45,7 @@ async def _read(app: App, conn: AsyncConnection, event: RowMapping, now: datetim
             if event["kind"] == "mail":
                 await handle_mail(conn, app.keys, event, now)
             else:
-                await inbox.settle(conn, event["id"], state="unmatched", now=now)
+                await handle_event(conn, app.keys, event, now)
     except DBAPIError as error:
         if is_passing(error):  # costs no attempt: an answer must not be given up for it (L3)
             raise

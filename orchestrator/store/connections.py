@@ -124,6 +124,20 @@ async def admit(
     return list(rows.scalars())
 
 
+async def admit_if_connected(
+    conn: AsyncConnection,
+    *,
+    identity_id: UUID,
+    prospect_id: UUID,
+    sender_id: UUID,
+    now: datetime,
+) -> None:
+    """`admit`, if they have let us in already."""
+    row = (await of_identities(conn, [identity_id])).get((identity_id, sender_id))
+    if row is not None and row["state"] == "connected":
+        await admit(conn, prospect_id=prospect_id, sender_id=sender_id, now=now)
+
+
 _REQUESTS = text("""
 select count(*) filter (where coalesce(handed_at, clock_timestamp())
     > clock_timestamp() - interval '1 day') as day,

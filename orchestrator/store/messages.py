@@ -55,6 +55,41 @@ async def get(conn: AsyncConnection, message_id: UUID) -> RowMapping | None:
     return rows.mappings().one_or_none()
 
 
+async def owner(conn: AsyncConnection, message_id: UUID) -> UUID | None:
+    """The prospect that a message is to."""
+    rows = await conn.execute(select(messages.c.prospect_id).where(messages.c.id == message_id))
+    found: UUID | None = rows.scalar_one_or_none()
+    return found
+
+
+_ABOUT = text("""
+select id, prospect_id, enrollment_id, identity_id, kind, handed_at from messages
+where id = :id or rfc_message_id = :rfc
+  or (sender_id = :sender and (provider_ref = :ref))
+order by (id = :id) desc nulls last, (rfc_message_id = :rfc) desc nulls last
+limit 1
+""")
+
+
+async def about(
+    conn: AsyncConnection,
+    *,
+    sender_id: UUID,
+    message_id: UUID | None,
+    rfc_message_id: str | None,
+    provider_ref: str | None,
+) -> RowMapping | None:
+    """The message of ours that an event names: by our id, by Message-ID, by the provider's
+    reference at this sender."""
+    if message_id is None and rfc_message_id is None and provider_ref is None:
+        return None
+    rows = await conn.execute(
+        _ABOUT,
+        {"id": message_id, "rfc": rfc_message_id, "ref": provider_ref, "sender": sender_id},
+    )
+    return rows.mappings().one_or_none()
+
+
 _EVIDENCE = text("""
 update messages set state = 'sent', settled_at = :now, last_class = 'evidence',
   last_detail = :evidence
