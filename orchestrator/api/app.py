@@ -93,4 +93,5 @@ def _mount_others(api: FastAPI, settings: Settings) -> None:
     api.include_router(hooks.router)
     api.include_router(importlib.import_module("orchestrator.pages.router").make_router())
     if settings.sandbox:
-        api.include_router(importlib.import_module("orchestrator.sandbox.routes").router)
+        for router in importlib.import_module("orchestrator.sandbox.mount").ROUTERS:
+            api.include_router(router)

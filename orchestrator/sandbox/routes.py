@@ -7,15 +7,16 @@ from datetime import timedelta
 from typing import Annotated, Any
 from urllib.parse import quote, urlsplit
 
-from fastapi import APIRouter, Depends, Form, Request
+from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from httpx import HTTPError
 
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
-from orchestrator.errors import BadInput, Forbidden, NotFound, Unavailable
+from orchestrator.errors import BadInput, NotFound, Unavailable
 from orchestrator.jobs_wire import Bell
 from orchestrator.sandbox import clock, screens
+from orchestrator.sandbox.frame import PRESSED, Avtale, frame_of
 from orchestrator.sandbox.mailbox import Mail, Mailbox
 from orchestrator.sandbox.post_office import folder, port_file
 from orchestrator.sandbox.prospect import Prospect, Seen
@@ -28,22 +29,6 @@ BELLS: tuple[Bell, ...] = ("plan", "send")
 _MOVES = {"hour": timedelta(hours=1), "day": timedelta(days=1), "three-days": timedelta(days=3)}
 
 
-def _app(request: Request) -> App:
-    app: App = request.app.state.avtale
-    return app
-
-
-def _same_origin(request: Request) -> None:
-    """No other site may press a button here."""
-    origin = request.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != request.headers.get("host"):
-        raise Forbidden("this button is pressed from another site")
-
-
-Avtale = Annotated[App, Depends(_app)]
-PRESSED = [Depends(_same_origin)]
-
-
 def _mailbox(app: App) -> Mailbox:
     return Mailbox(folder(app.settings))
 
@@ -53,16 +38,6 @@ def _mail(app: App, name: str) -> Mail:
     if found is None:
         raise NotFound("there is no such mail in the sandbox")
     return found
-
-
-async def _frame(app: App) -> dict[str, Any]:
-    """What every page shows: the clock and the people."""
-    async with transaction(app.engine) as conn:
-        return {
-            "now": await database_now(conn),
-            "ahead": await sandbox.ahead(conn),
-            "people": await sandbox.people(conn),
-        }
 
 
 @router.get("/style.css")
@@ -80,7 +55,7 @@ async def inbox(app: Avtale, person: str = "") -> HTMLResponse:
     """Everybody's inbox: the newest mails, or those of one person."""
     mailbox = _mailbox(app)
     everything = mailbox.mails(newest=2000)
-    frame = await _frame(app)
+    frame = await frame_of(app)
     counts: dict[str, int] = {}
     for mail in everything:
         for recipient in mail.recipients:
@@ -100,7 +75,7 @@ async def inbox(app: Avtale, person: str = "") -> HTMLResponse:
 @router.get("/mail/{name}")
 async def read(app: Avtale, name: str, said: str = "") -> HTMLResponse:
     """One mail with the buttons of its reader."""
-    mail, frame = _mail(app, name), await _frame(app)
+    mail, frame = _mail(app, name), await frame_of(app)
     readers = {each.lower() for each in mail.recipients}
     reader = next((each for each in frame["people"] if each["address"] in readers), None)
     return screens.page(
@@ -188,7 +163,7 @@ async def answer(
 @router.get("/live")
 async def live(app: Avtale) -> HTMLResponse:
     """What the service is doing, every two seconds."""
-    frame = await _frame(app)
+    frame = await frame_of(app)
     async with transaction(app.engine) as conn:
         lines = await sandbox.lately(conn, 60)
         values: dict[str, Any] = {

@@ -1,7 +1,7 @@
 """How the sandbox's pages are made: templates, headers, and what each page shows."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,7 @@ def _templates() -> Environment:
     made.filters["time"] = lambda at: f"{at:%H:%M}"
     made.filters["moment"] = lambda at: f"{at:%a %d %b %H:%M}"
     made.filters["ago"] = ago
+    made.filters["slack_time"] = lambda ts: datetime.fromtimestamp(float(ts), UTC)
     return made
 
 
