@@ -10,11 +10,12 @@ import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Sent
+from channels.base import OutboundMessage, Sent, Stopped
+from channels.fake import FakeChannel
 from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
 from orchestrator.flows.claim import Claimed, claim
-from orchestrator.flows.deliver import settle
+from orchestrator.flows.deliver import deliver, settle
 from orchestrator.flows.plan import plan
 from orchestrator.flows.stop_person import stop_person
 from orchestrator.flows.sweep import sweep
@@ -23,6 +24,7 @@ from orchestrator.models.messages import messages, senders
 from orchestrator.models.people import identities, prospects, suppressions
 from orchestrator.models.sequences import enrollments, sequences
 from orchestrator.store import leases
+from orchestrator.store.senders import load_account
 from orchestrator.wiring import App
 from tests import make
 from tests.make import NOW
@@ -287,7 +289,10 @@ async def test_a_slow_claim_does_not_keep_the_window_open(
         return await lease(*given, **named)
 
     monkeypatch.setattr(leases, "lease", slow)
-    oslo = {"hours": {"days": "mon-sun", "hours": "08:00-16:00"}, "zone": "Europe/Oslo"}
+    oslo: dict[str, Any] = {
+        "hours": {"days": "mon-sun", "hours": "08:00-16:00"},
+        "zone": "Europe/Oslo",
+    }
     async with transaction(app.engine) as conn:
         made = await make.world(conn, **oslo)
         await make.enrollment(conn, made, await make.prospect(conn, app.keys))
@@ -295,3 +300,25 @@ async def test_a_slow_claim_does_not_keep_the_window_open(
     closing = NOW.replace(hour=15) - timedelta(milliseconds=300)  # 16:00 in Oslo
     (found,) = await claim(app, closing, owner="one", batch=10)
     assert not found.window_open()
+
+
+async def test_a_window_that_closes_after_the_claim_lets_nothing_pass(app: App) -> None:
+    """L5 at the point of no return: what was claimed in time is not sent too late."""
+    oslo: dict[str, Any] = {
+        "hours": {"days": "mon-sun", "hours": "08:00-16:00"},
+        "zone": "Europe/Oslo",
+    }
+    async with transaction(app.engine) as conn:
+        made = await make.world(conn, **oslo)
+        await make.enrollment(conn, made, await make.prospect(conn, app.keys))
+        account = await load_account(conn, app.keys, made.sender)
+    await plan(app, NOW)
+    closing = NOW.replace(hour=15) - timedelta(milliseconds=1)  # 16:00 in Oslo
+    (found,) = await claim(app, closing, owner="one", batch=10)
+    await asyncio.sleep(0.01)
+    message = OutboundMessage(found.row.id, "ola@prospect.example", b"{}", "key")
+    async with combining(app) as combiner:
+        assert await deliver(app, combiner, found, account, message) == Stopped()
+    channel = app.channels["email"]
+    assert isinstance(channel, FakeChannel)
+    assert channel.sent == []
