@@ -6,6 +6,10 @@ from dataclasses import dataclass
 from channels.base import Channel, EventSource
 from channels.email.adapter import EmailChannel
 from channels.email.sources import SOURCES as EMAIL_SOURCES
+from channels.linkedin.adapter import LinkedinChannel
+from channels.linkedin.source import SOURCES as LINKEDIN_SOURCES
+from channels.slack import SOURCES as SLACK_SOURCES
+from channels.slack import SlackChannel
 
 
 @dataclass(frozen=True)
@@ -18,6 +22,8 @@ class Entry:
 
 CHANNELS: dict[str, Entry] = {
     "email": Entry(EmailChannel, EMAIL_SOURCES),
+    "linkedin": Entry(LinkedinChannel, LINKEDIN_SOURCES),
+    "slack": Entry(SlackChannel, SLACK_SOURCES),
 }
 
 

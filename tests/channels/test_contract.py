@@ -11,8 +11,11 @@ import pytest
 from channels.base import Account, Channel, NotSent, Refused, Sent, Stopped, Unknown
 from channels.email.adapter import EmailChannel
 from channels.fake import FakeChannel
+from channels.slack import SlackChannel
 from tests.channels.make import account, draft, message, passing
 from tests.channels.sink import HANG, Sink, serving
+from tests.channels.slack_server import FakeSlack, slack_account
+from tests.channels.slack_server import serving as serving_slack
 
 
 @dataclass
@@ -55,7 +58,23 @@ async def fake(stack: AsyncExitStack) -> Bench:
     )
 
 
-CHANNELS: dict[str, Callable[[AsyncExitStack], Awaitable[Bench]]] = {"email": email, "fake": fake}
+async def slack(stack: AsyncExitStack) -> Bench:
+    server = await stack.enter_async_context(serving_slack(FakeSlack()))
+    return Bench(
+        SlackChannel(),
+        slack_account(server.port, timeout=20),
+        lambda: len(server.posts),
+        lambda: server.fail("conversations.open", error="internal_error"),
+        lambda: server.fail("chat.postMessage", drop=True),
+        lambda: server.fail("chat.postMessage", hang=True),
+    )
+
+
+CHANNELS: dict[str, Callable[[AsyncExitStack], Awaitable[Bench]]] = {
+    "email": email,
+    "fake": fake,
+    "slack": slack,
+}
 
 
 @pytest.fixture(params=sorted(CHANNELS))
