@@ -51,7 +51,7 @@ async def save_sender(
         if row is None:
             await senders.add(conn, columns | {"id": sender_id, "name": name}, now=now)
         else:
-            await senders.change(conn, sender_id, columns)
+            await senders.change(conn, sender_id, columns, now=now)
     except IntegrityError as error:
         if is_constraint(error, "uq_senders_name"):
             raise Conflict(f"There is a sender called `{name}`: `avtale senders set`.") from None

@@ -82,9 +82,17 @@ async def add(conn: AsyncConnection, values: Mapping[str, Any], *, now: datetime
     await conn.execute(insert(lanes).values(sender_id=values["id"], free_at=now))
 
 
-async def change(conn: AsyncConnection, sender_id: UUID, values: Mapping[str, Any]) -> None:
-    """Change columns of a sender whose row is locked."""
+async def change(
+    conn: AsyncConnection, sender_id: UUID, values: Mapping[str, Any], *, now: datetime
+) -> None:
+    """Change columns of a sender whose row is locked. Its lane is looked at anew: it may rest until
+    an opening or a midnight that the old hours and the old cap had."""
     await conn.execute(update(senders).where(senders.c.id == sender_id).values(**values))
+    await conn.execute(
+        update(lanes)
+        .where(lanes.c.sender_id == sender_id, lanes.c.free_at > now)
+        .values(free_at=now)
+    )
 
 
 async def pause(conn: AsyncConnection, sender_id: UUID, *, reason: str, now: datetime) -> bool:

@@ -12,6 +12,7 @@ from orchestrator.clock import database_now
 from orchestrator.db import transaction
 from orchestrator.flows.book import book
 from orchestrator.flows.plan import plan
+from orchestrator.flows.save_sender import save_sender
 from orchestrator.flows.set_sequence_state import set_sequence_state
 from orchestrator.sender import drain
 from orchestrator.wiring import App
@@ -258,3 +259,17 @@ async def test_a_paused_sequence_goes_on_when_it_is_resumed(app: App) -> None:
         now = await database_now(conn)
         await set_sequence_state(conn, name="test", state="active", now=now)
     assert await drain(app) == 1
+
+
+async def test_a_raised_cap_counts_at_once(app: App) -> None:
+    """B12: a change of the schedule must not wait for the midnight of the old one."""
+    await people(app, 3, daily_cap=1)
+    await plan(app, NOW)
+    assert await send(app) == 1
+    assert await send(app) == 0
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        await save_sender(
+            conn, app.keys, app.channels, name="kari", values={"daily_cap": 10}, now=now, new=False
+        )
+    assert await send(app) == 2
