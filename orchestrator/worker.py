@@ -20,7 +20,9 @@ from orchestrator.clock import database_now
 from orchestrator.combiner import Combiner
 from orchestrator.config import Settings
 from orchestrator.db import check_server, transaction
+from orchestrator.deliverer import Deliverer
 from orchestrator.flows.ask_about_stranded import ask_about_stranded
+from orchestrator.flows.fan_out import Horizon, fan_out
 from orchestrator.flows.plan import plan
 from orchestrator.flows.poll_channels import poll_channels
 from orchestrator.flows.read_events import read_events
@@ -28,7 +30,7 @@ from orchestrator.flows.reconcile import reconcile
 from orchestrator.flows.sweep import sweep
 from orchestrator.ids import uuid7
 from orchestrator.sender import Sender
-from orchestrator.store import heartbeats, idempotency
+from orchestrator.store import deliveries, heartbeats, idempotency
 from orchestrator.wiring import App, open_app, require_urls
 
 log = structlog.get_logger()
@@ -38,6 +40,7 @@ _CANARY_SECONDS = 15.0
 _TIDY_SECONDS = 3600.0
 _RECONCILE_SECONDS = 30.0
 _STRANDED_SECONDS = 60.0
+_LOGGED = timedelta(days=30)  # how long a settled delivery can be looked at and sent again
 _REPLAYED = timedelta(days=7)  # how long an Idempotency-Key is answered from memory
 
 Work = Callable[[App, datetime], Awaitable[int]]
@@ -52,6 +55,8 @@ class Worker:
         self.stop = asyncio.Event()
         self.combiner = Combiner(app.engine)
         self.sender = Sender(app, self.combiner, owner=self.name)
+        self.deliverer = Deliverer(app)
+        self._horizon = Horizon()
         self._bells = {"plan": asyncio.Event(), "read": asyncio.Event(), "send": self.sender.bell}
 
     def ring(self, what: str) -> None:
@@ -75,12 +80,14 @@ class Worker:
             self._loop("read", read_events, self._bells["read"]),
             self._loop("sweep", self._sweep, asyncio.Event()),
             self._loop("stranded", ask_about_stranded, asyncio.Event(), rest=_STRANDED_SECONDS),
+            self._loop("fan_out", self._fan_out, asyncio.Event()),
             self._loop("beat", self._beat, asyncio.Event(), rest=_BEAT_SECONDS),
             self._loop("reconcile", reconcile, asyncio.Event(), rest=_RECONCILE_SECONDS),
             self._loop("poll", self._poll, asyncio.Event(), rest=self.app.settings.poll_seconds),
             self._loop("tidy", self._tidy, asyncio.Event(), rest=_TIDY_SECONDS),
             self._loop("canary", self._ring_canary, asyncio.Event(), rest=_CANARY_SECONDS),
             self.sender.run(self.stop),
+            self.deliverer.run(self.stop),
             jobs.listen(redis_url, self.ring, self.stop),
             imap.run_mailboxes(self.app, self.stop),
         ]
@@ -96,6 +103,12 @@ class Worker:
         await sweep(app, now)
         return 0
 
+    async def _fan_out(self, app: App, now: datetime) -> int:
+        made = await fan_out(app, now, self._horizon)
+        if made:
+            self.deliverer.bell.set()
+        return made
+
     async def _beat(self, app: App, _now: datetime) -> int:
         detail = {"sent": self.sender.sent, "commits": self.combiner.commits}
         async with transaction(app.engine) as conn:
@@ -109,6 +122,7 @@ class Worker:
     async def _tidy(self, app: App, _now: datetime) -> int:
         async with transaction(app.engine) as conn:
             await idempotency.forget(conn, _REPLAYED)
+            await deliveries.forget(conn, _LOGGED)
         return 0
 
     async def _ring_canary(self, app: App, _now: datetime) -> int:

@@ -63,7 +63,7 @@ def upgrade() -> None:
     op.create_index(
         "ix_deliveries_due",
         "deliveries",
-        ["due_at"],
+        ["subscription_id", "due_at"],
         unique=False,
         postgresql_where=sa.text("state = 'pending'"),
     )

@@ -57,6 +57,7 @@ deliveries = Table(
 )
 Index(
     "ix_deliveries_due",
+    deliveries.c.subscription_id,
     deliveries.c.due_at,
     postgresql_where=text("state = 'pending'"),
 )

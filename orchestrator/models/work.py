@@ -22,7 +22,8 @@ tasks = Table(
     "tasks",
     metadata,
     Column("id", Id, primary_key=True),
-    # manual | missing_fact | missing_zone | unclear_answer | undeliverable | in_doubt
+    # manual | missing_fact | missing_zone | unclear_answer | undeliverable | in_doubt |
+    # subscription_disabled
     # | stranded
     Column("kind", Text, nullable=False),
     Column("prospect_id", Id, ForeignKey("prospects.id"), index=True),

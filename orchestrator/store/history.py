@@ -20,9 +20,9 @@ async def append(
     enrollment_id: UUID | None = None,
     message_id: UUID | None = None,
     **detail: Any,
-) -> None:
-    """Append one line. `detail` is JSON: ids, numbers and reasons, no names and no addresses."""
-    await conn.execute(
+) -> int:
+    """Append one line; its id. `detail` is JSON: ids, numbers, reasons, no names, no addresses."""
+    made = await conn.execute(
         insert(history).values(
             at=at,
             kind=kind,
@@ -32,6 +32,8 @@ async def append(
             detail=detail,
         )
     )
+    assert made.inserted_primary_key is not None
+    return int(made.inserted_primary_key[0])
 
 
 async def append_many(

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.ids import uuid7
 from orchestrator.models.work import tasks
+from orchestrator.store import history
 
 
 async def open_task(
@@ -44,6 +45,18 @@ async def open_task(
         .returning(tasks.c.id)
     )
     opened: UUID | None = made.scalar_one_or_none()
+    if opened is not None:
+        await history.append(
+            conn,
+            "task.opened",
+            at=now,
+            prospect_id=prospect_id,
+            enrollment_id=enrollment_id,
+            message_id=message_id,
+            task=str(opened),
+            task_kind=kind,
+            step=step,
+        )
     return opened
 
 
