@@ -1,7 +1,8 @@
 """The sending loop of a worker: claim, freeze, hand over, over and over.
 
-Work goes by lane. At most half of the connections serve one lane, so that a slow account leaves
-room for the others, and a lane that is full is not claimed from.
+Work goes by lane, and a slow lane delays nobody else: it has one connection until it has shown that
+it answers (`lane_gate`), and a hand-over that takes longer than a second gives its place among the
+worker's connections to somebody else while it goes on waiting.
 """
 
 import asyncio
@@ -17,13 +18,14 @@ import structlog
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Account, Inviting
+from channels.base import Account, Inviting, OutboundMessage
 from orchestrator.clock import database_now
 from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
 from orchestrator.flows.claim import Claimed, claim
 from orchestrator.flows.deliver import deliver
 from orchestrator.flows.prepare import Parts, prepare
+from orchestrator.lane_gate import LaneGate
 from orchestrator.rules.outgoing import Missing, Outgoing, Prepared
 from orchestrator.store import connections, leases, senders, standing, tasks
 from orchestrator.wiring import App
@@ -32,6 +34,9 @@ log = structlog.get_logger()
 
 # Claimed messages that wait for a connection, per connection: the next one is always ready.
 _READY = 3
+_SLOW_SECONDS = 1.0
+# Hand-overs that wait on slow accounts beside the worker's connections, per connection.
+_SLOW_MOST = 20
 
 
 class Sender:
@@ -44,16 +49,21 @@ class Sender:
         self._slots = asyncio.Semaphore(app.settings.send_connections)
         self._tasks: set[asyncio.Task[None]] = set()
         self._by_lane: Counter[UUID] = Counter()
+        self._gates: dict[UUID, LaneGate] = {}
+        self._slow = 0
         self.bell = asyncio.Event()
         self.sent = 0
 
     @property
     def _room(self) -> int:
-        return self._app.settings.send_connections * _READY - len(self._tasks)
+        waiting = sum(self._by_lane[lane] for lane, gate in self._gates.items() if gate.slow)
+        idle = max(self._slow, waiting)
+        return self._app.settings.send_connections * _READY - len(self._tasks) + idle
 
     def _busy(self) -> list[UUID]:
         limit = max(1, math.ceil(self._app.settings.send_connections * _READY / 2))
-        return [lane for lane, count in self._by_lane.items() if count >= limit]
+        full = {lane for lane, count in self._by_lane.items() if count >= limit}
+        return [*full, *(lane for lane, gate in self._gates.items() if gate.slow)]
 
     async def run(self, stop: asyncio.Event) -> None:
         """Claim and send until `stop`. Trouble is logged, and tried again after a second."""
@@ -129,6 +139,8 @@ class Sender:
             self._by_lane[lane] -= 1
             if not self._by_lane[lane]:
                 del self._by_lane[lane]
+                if (gate := self._gates.get(lane)) is not None and gate.idle:
+                    del self._gates[lane]
             if not finished.cancelled() and (error := finished.exception()):
                 log.warning("sender.message_failed", message=str(claimed.row.id), error=repr(error))
 
@@ -138,9 +150,38 @@ class Sender:
         if not isinstance(ready, Prepared):
             await self._hold(claimed, ready)
             return
-        async with self._slots:
-            await deliver(self._app, self._combiner, claimed, account, ready.message)
+        most = max(1, self._app.settings.send_connections // 2)
+        gate = self._gates.setdefault(account.id, LaneGate(most))
+        await gate.enter()
+        brisk = False
+        try:
+            brisk = await self._deliver(claimed, account, ready.message)
+        finally:
+            gate.leave(brisk=brisk)
         self.sent += 1
+
+    async def _deliver(self, claimed: Claimed, account: Account, message: OutboundMessage) -> bool:
+        """Hand over within one of the worker's connections. False: it took long, and waited for
+        its end outside of them."""
+        await self._slots.acquire()
+        held = True
+        work = asyncio.create_task(deliver(self._app, self._combiner, claimed, account, message))
+        try:
+            await asyncio.wait({work}, timeout=_SLOW_SECONDS)
+            if work.done() or self._slow >= self._app.settings.send_connections * _SLOW_MOST:
+                await work
+                return True
+            self._slots.release()
+            held = False
+            self._slow += 1
+            try:
+                await work
+            finally:
+                self._slow -= 1
+            return False
+        finally:
+            if held:
+                self._slots.release()
 
     async def _hold(self, claimed: Claimed, why: Outgoing) -> None:
         """No homework, no message (L6): the lease goes back and a person gets the task."""
