@@ -240,10 +240,12 @@ class InboundRequest:
 @dataclass(frozen=True, slots=True)
 class Verified:
     """The request is the provider's. `answer`: reply with this body, store nothing (a handshake).
-    `follow`: an https URL of the provider's own that must be fetched to confirm a subscription."""
+    `follow`: an https URL of the provider's own that must be fetched to confirm a subscription.
+    `once`: what was signed, where it does not cover the body: the door takes one body for it."""
 
     answer: tuple[str, bytes] | None = None  # content type, body
     follow: str | None = None
+    once: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

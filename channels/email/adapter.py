@@ -18,7 +18,7 @@ from channels.email import mime
 from channels.email.address import canonical_address, is_canonical
 from channels.email.classify import Phase
 from channels.email.pool import Pool
-from channels.email.settings import EmailSettings, parse_settings, read_settings
+from channels.email.settings import EVENT_SECRETS, EmailSettings, parse_settings, read_settings
 
 
 class EmailChannel:
@@ -92,6 +92,9 @@ class EmailChannel:
             raise ValueError("email settings: a username needs the secret `password`")
         if found.imap and found.imap.username and not secrets.get("imap_password"):
             raise ValueError("email settings: imap.username needs the secret `imap_password`")
+        needed = EVENT_SECRETS.get(found.events.source) if found.events else None
+        if needed and not secrets.get(needed):
+            raise ValueError(f"email settings: these events need the secret `{needed}`")
 
     async def check(self, account: Account) -> NotSent | None:
         """Connect, secure, log in and hang up: None when all of it works. Raises ValueError."""

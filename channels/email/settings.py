@@ -1,11 +1,16 @@
 """What `senders.settings` holds for email."""
 
+import base64
 import ipaddress
 import json
+import re
 import ssl
 from functools import lru_cache
 from typing import Literal, Self
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from channels.base import Account
@@ -51,6 +56,54 @@ class ImapSettings(_Settings):
         return self
 
 
+class EventSettings(_Settings):
+    """Which provider tells what became of the mails. What is secret is among the secrets.
+
+    `public_key`: SendGrid's, base64 of DER. `topic_arns`: the SNS topics that are listened to.
+    `username`: of Postmark's basic auth. `tolerance_seconds`: how old a signature may be.
+    """
+
+    source: Literal["sendgrid", "mailgun", "postmark", "ses", "resend"]
+    tolerance_seconds: int | None = Field(None, ge=30, le=7 * 24 * 3600)
+    public_key: str | None = None
+    topic_arns: tuple[str, ...] = ()
+    username: str = "avtale"
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.source == "sendgrid" and p256_key(self.public_key or "") is None:
+            raise ValueError(
+                "sendgrid needs `public_key`: the verification key that its page of the event "
+                "webhook shows"
+            )
+        if self.source == "ses" and not self.topic_arns:
+            raise ValueError("ses needs `topic_arns`: the ARNs of the SNS topics to listen to")
+        if any(not _TOPIC.fullmatch(one) for one in self.topic_arns):
+            raise ValueError("a topic ARN is arn:aws:sns:<region>:<account>:<name>")
+        return self
+
+
+_TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:[a-z0-9-]{1,40}:\d{12}:[\w.-]{1,256}", re.ASCII)
+# What must be among the secrets for a source to be believed.
+EVENT_SECRETS = {
+    "mailgun": "mailgun_signing_key",
+    "postmark": "postmark_password",
+    "resend": "resend_secret",
+}
+
+
+@lru_cache(maxsize=256)
+def p256_key(text: str) -> ec.EllipticCurvePublicKey | None:
+    """The public key in base64 of DER; None for what is no key of the curve P-256."""
+    try:
+        key = serialization.load_der_public_key(base64.b64decode(text, validate=True))
+    except (ValueError, UnsupportedAlgorithm):
+        return None
+    if isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
+        return key
+    return None
+
+
 class EmailSettings(_Settings):
     """How to hand mail over. Certificates are verified unless encryption is off in so many words.
 
@@ -71,6 +124,7 @@ class EmailSettings(_Settings):
     tracking: bool = True
     postmaster_name: str = ""
     imap: ImapSettings | None = None
+    events: EventSettings | None = None
 
     @model_validator(mode="after")
     def _no_password_in_clear(self) -> Self:

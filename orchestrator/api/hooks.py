@@ -5,10 +5,10 @@ only then parsed; committed before the answer, so that a provider that got a 2xx
 """
 
 import asyncio
-import json
+from collections import OrderedDict
 from collections.abc import Iterable
+from dataclasses import replace
 from hashlib import sha256
-from typing import Any
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -27,13 +27,12 @@ from channels.base import (
 from channels.registry import sources as registered
 from orchestrator.api import problems
 from orchestrator.api.hook_fetch import Fetcher
+from orchestrator.api.hook_rows import rows_of
 from orchestrator.arrivals import Arrivals
 from orchestrator.clock import utc_now
 from orchestrator.db import transaction
 from orchestrator.errors import NotFound
-from orchestrator.rules import event_json
 from orchestrator.store import senders
-from orchestrator.store.arrivals import Arrival
 from orchestrator.wiring import App
 
 log = structlog.get_logger()
@@ -43,7 +42,6 @@ router = APIRouter(tags=["events"])
 MOST = 1024 * 1024  # bytes of a body
 MOST_EVENTS = 5000  # of one body; SendGrid's largest batch has some 3,000
 BODY_SECONDS = 10.0
-_ID = 200  # characters of an external id that are stored as they are
 
 
 class Hooks:
@@ -54,6 +52,7 @@ class Hooks:
         self.sources = {one.name: one for one in (registered() if sources is None else sources)}
         self.arrivals = Arrivals(app)
         self.fetcher = Fetcher()
+        self.once = Once()
         self._asked: dict[tuple[str, str], asyncio.Task[Account | None]] = {}
 
     async def account(self, channel: str, name: str) -> Account | None:
@@ -72,6 +71,27 @@ class Hooks:
             except NotFound:
                 return None
         return senders.account_of(row, self.app.keys) if row["channel"] == channel else None
+
+
+class Once:
+    """Signatures that do not cover the body, and the one body that each was taken for.
+
+    Of this process and of late only: it makes a replay with other contents hard, and the trust of
+    such a source (weak) is what makes it harmless.
+    """
+
+    def __init__(self, most: int = 20_000) -> None:
+        self._bodies: OrderedDict[str, bytes] = OrderedDict()
+        self._most = most
+
+    def take(self, once: str, body: bytes) -> bool:
+        """Whether `once` is new, or comes again with the body that it had."""
+        digest = sha256(body).digest()
+        if self._bodies.setdefault(once, digest) != digest:
+            return False
+        if len(self._bodies) > self._most:
+            self._bodies.popitem(last=False)
+        return True
 
 
 def hooks_of(request: Request) -> Hooks:
@@ -121,6 +141,8 @@ async def take_provider_events(request: Request, source: str, sender_name: str) 
     if isinstance(verdict, Rejected):
         log.info("hook.rejected", source=source, sender=str(account.id), reason=verdict.reason)
         return problems.problem(verdict.status, verdict.reason)
+    if verdict.once and not hooks.once.take(f"{source}:{account.id}:{verdict.once}", inbound.body):
+        return problems.problem(401, "This signature came with another body before.")
     if verdict.answer is not None:
         media_type, body = verdict.answer
         return Response(body, media_type=media_type)
@@ -129,7 +151,7 @@ async def take_provider_events(request: Request, source: str, sender_name: str) 
         raise HTTPException(413, f"One body may hold {MOST_EVENTS} events at most.")
     if verdict.follow is not None:
         await hooks.fetcher.fetch(verdict.follow)
-    await hooks.arrivals.store(_rows(door, account, events, inbound.body))
+    await hooks.arrivals.store(rows_of(door, account, events, inbound.body))
     return Response(status_code=200)
 
 
@@ -167,13 +189,7 @@ async def _with_fetched(
     fetcher: Fetcher, door: Fetching, inbound: InboundRequest, account: Account
 ) -> InboundRequest:
     found = {url: await fetcher.get(url) for url in door.wants(inbound, account)}
-    return InboundRequest(
-        inbound.headers,
-        inbound.body,
-        inbound.path,
-        inbound.query,
-        {url: body for url, body in found.items() if body is not None},
-    )
+    return replace(inbound, fetched={url: one for url, one in found.items() if one is not None})
 
 
 def _verify(door: EventSource, inbound: InboundRequest, account: Account) -> Verified | Rejected:
@@ -196,47 +212,3 @@ def _parse(door: EventSource, inbound: InboundRequest, account: Account) -> list
     except Exception:
         log.exception("hook.parse_broke", source=door.name)
         return [ChannelEvent("unknown", f"body:{sha256(inbound.body).hexdigest()}")]
-
-
-def _rows(
-    door: EventSource, account: Account, events: list[ChannelEvent], body: bytes
-) -> list[Arrival]:
-    made = []
-    for number, event in enumerate(events):
-        detail = dict(event.detail)
-        raw = _raw(detail.pop("raw", None))
-        if raw is None:
-            raw = body if number == 0 else b""
-        encoded = event_json.encode(event)
-        encoded.pop("detail", None)
-        if detail:
-            encoded["detail"] = event_json.plain(detail)
-        made.append(
-            Arrival(
-                source=f"{door.name}:{account.name}",
-                external_id=_external_id(event.external_id),
-                kind=event.kind,
-                trust=door.trust,
-                sender_id=account.id,
-                raw=raw,
-                detail={"event": encoded},
-            )
-        )
-    return made
-
-
-def _raw(part: Any) -> bytes | None:
-    """The event's own part of the body, where the source gave it."""
-    if part is None or isinstance(part, bytes):
-        return part
-    if isinstance(part, str):
-        return part.encode("utf-8", "surrogatepass")
-    return json.dumps(part, ensure_ascii=True, separators=(",", ":"), default=str).encode()
-
-
-def _external_id(given: str) -> str:
-    """Short enough for the unique index, and the same for the same event."""
-    plain = event_json.clean(given)
-    if plain == given and len(given) <= _ID:
-        return given
-    return f"{plain[:60]}#{sha256(given.encode('utf-8', 'surrogatepass')).hexdigest()}"

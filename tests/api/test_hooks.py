@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from channels.base import ChannelEvent, InboundRequest
 from orchestrator.api import hooks, problems
+from orchestrator.api.hook_rows import rows_of
 from orchestrator.api.limits import BodyLimit
 from orchestrator.db import make_engine, transaction
 from orchestrator.models.engagement import provider_events
@@ -261,7 +262,7 @@ async def test_two_processes_with_the_same_events_store_them_once(
     account = await both[0].account("email", "kari")
     assert account is not None
     events = source.parse(InboundRequest({}, body), account)
-    made = hooks._rows(source, account, events, body)
+    made = rows_of(source, account, events, body)
     turned = [made, made[::-1], made[100:] + made[:100], made]
     await asyncio.gather(*(one.arrivals.store(r) for one, r in zip(both, turned, strict=True)))
     assert len(await rows(engine)) == 200
