@@ -1,7 +1,7 @@
 """Templates from folders: the ones that come with Avtale, and an operator's own over them.
 
 `<folder>/<language>/<name>.md` is a text. A first line `Subject: ...` and a blank line before the
-text are optional; `<name>.html` beside it is its HTML.
+text are optional; `<name>.html` beside it is its HTML, `<name>.note` what an invitation says.
 """
 
 from collections.abc import Mapping
@@ -29,13 +29,19 @@ def load_library(folder: Path | None = None) -> TemplateLibrary:
     return TemplateLibrary(wordings)
 
 
-def read_wording(source: str, html: str | None = None) -> Wording:
+def read_wording(source: str, html: str | None = None, note: str | None = None) -> Wording:
     """The text of a template file as a wording."""
+    wording = _said(source)
+    note = note.removeprefix("\ufeff").strip() if note is not None else None
+    return wording.model_copy(update={"html": html, "note": note or None})
+
+
+def _said(source: str) -> Wording:
     source = source.removeprefix("\ufeff").replace("\r\n", "\n")
     first, _, rest = source.partition("\n")
     if first.lower().startswith("subject:"):
-        return Wording(subject=first[8:].strip() or None, text=rest.strip("\n") + "\n", html=html)
-    return Wording(text=source.strip("\n") + "\n", html=html)
+        return Wording(subject=first[8:].strip() or None, text=rest.strip("\n") + "\n")
+    return Wording(text=source.strip("\n") + "\n")
 
 
 def _read_folder(folder: Path) -> Mapping[tuple[str, str], Wording]:
@@ -45,9 +51,11 @@ def _read_folder(folder: Path) -> Mapping[tuple[str, str], Wording]:
             language = checked_language(path.parent.name)
         except ValueError as error:
             raise BadInput(f"{path.parent}: {error}") from None
-        beside = path.with_suffix(".html")
-        html = _read(beside) if beside.is_file() else None
-        found[(language, path.stem)] = read_wording(_read(path), html)
+        html, note = (
+            _read(beside) if (beside := path.with_suffix(ending)).is_file() else None
+            for ending in (".html", ".note")
+        )
+        found[(language, path.stem)] = read_wording(_read(path), html, note)
     return found
 
 

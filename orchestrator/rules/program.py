@@ -44,6 +44,7 @@ class SendStep(_Value):
     channels: tuple[str, ...]
     thread: str | None = None  # the step whose message this one answers in the same thread
     needs: tuple[str, ...] = ()  # variables that must be known: "fact.pain"
+    new_channel: str | None = None  # who signed off that silence may move it to another channel
     wordings: dict[str, Wording]
 
 

@@ -82,7 +82,8 @@ def what_of(step: Step) -> str:
         case SendStep():
             thread = f" in the thread of {step.thread}" if step.thread else ""
             needs = f", needs {', '.join(step.needs)}" if step.needs else ""
-            return f"message by {' or '.join(step.channels)}{thread}{needs}"
+            signed = f" ({step.new_channel})" if step.new_channel else ""
+            return f"message by {' or '.join(step.channels)}{signed}{thread}{needs}"
         case WaitStep():
             return f"wait {words_of(step.duration)}"
         case UntilStep():
@@ -104,6 +105,8 @@ def words_of(duration: Duration) -> str:
 def _wording(code: str, wording: Wording) -> list[str]:
     lines = [f"  [{code}] {wording.subject or '(no subject of its own)'}"]
     lines += [f"    {line}".rstrip() for line in wording.text.splitlines()]
+    if wording.note is not None:
+        lines += [f"    <note> {line}".rstrip() for line in wording.note.splitlines()]
     if wording.html is not None:
         lines += [f"    <html> {line}".rstrip() for line in wording.html.splitlines()]
     return lines

@@ -85,6 +85,15 @@ def variables_of(wording: Wording) -> frozenset[str]:
     return frozenset().union(*(variables(part) for part in parts if part))
 
 
+def fixed_length(template_source: str) -> int:
+    """Characters that a template says whatever the values are: its text without the variables, the
+    shortest arm of each `{% if %}`. 0 for a template that cannot be read."""
+    try:
+        return _fixed(_PARSER.parse(template_source.strip()))
+    except (TemplateSyntaxError, RecursionError):
+        return 0
+
+
 def problems(template_source: str) -> list[str]:
     """What is wrong with a template, one line each; empty when it may be sent."""
     return [problem.message for problem in find_problems(template_source)]
@@ -140,6 +149,15 @@ def _names(node: nodes.Node) -> Iterator[tuple[int, str]]:
         return
     for child in node.iter_child_nodes():
         yield from _names(child)
+
+
+def _fixed(node: nodes.Node) -> int:
+    if isinstance(node, nodes.TemplateData):
+        return len(node.data)
+    if isinstance(node, nodes.If):
+        arms = (node.body, *(one.body for one in node.elif_), node.else_)
+        return min(sum(map(_fixed, arm)) for arm in arms)
+    return sum(map(_fixed, node.iter_child_nodes()))
 
 
 def _problems(node: nodes.Node) -> Iterator[Problem]:

@@ -66,6 +66,34 @@ def test_a_subject_beside_a_template_is_of_the_sequences_own_language() -> None:
     assert (found["nb"].subject, found["sv"].subject) == ("Ny", "Hej")
 
 
+def test_a_note_stands_beside_a_text_a_template_and_a_sibling() -> None:
+    found = words(
+        '{template: hello, note: "Hei {{ first_name }}",'
+        " languages: {sv: {template: hello, note: Hej}}}"
+    )
+    assert {code: one.note for code, one in found.items()} == {
+        "nb": "Hei {{ first_name }}",
+        "sv": "Hej",
+    }
+    assert found["sv"].subject == "Hej"
+    assert words("{subject: a, text: b, note: Hei}")["nb"].note == "Hei"
+
+
+def test_what_may_be_left_out_of_a_note_is_not_counted() -> None:
+    long = "x" * 290
+    guarded = "{% if fact.pain %}" + "y" * 50 + "{% endif %}"
+    assert words(f"{{subject: a, text: b, note: '{long}{guarded}'}}")["nb"].note
+
+
+def test_a_template_may_bring_its_note(tmp_path: Path) -> None:
+    folder = tmp_path / "nb"
+    folder.mkdir()
+    (folder / "hello.md").write_text("Subject: Hei\n\nHei.\n", "utf-8")
+    (folder / "hello.note").write_text("\ufeffHei {{ first_name }}.\n", "utf-8")
+    found = load_library(tmp_path).wordings[("nb", "hello")]
+    assert (found.subject, found.text, found.note) == ("Hei", "Hei.\n", "Hei {{ first_name }}.")
+
+
 def test_html_alone_is_enough() -> None:
     assert words("{subject: a, html: <p>Hei</p>}")["nb"] == Wording(
         subject="a", text="", html="<p>Hei</p>"

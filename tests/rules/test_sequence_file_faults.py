@@ -11,6 +11,8 @@ LIBRARY = TemplateLibrary(
         ("sv", "follow-up"): Wording(text="Hej igen."),
         ("nb", "hello"): Wording(subject="Hei", text="Hei {{ first_name }}."),
         ("nb", "broken"): Wording(subject="x", text="Hei\n{{ firstname }}"),
+        ("nb", "long-note"): Wording(subject="x", text="Hei", note="x" * 301),
+        ("nb", "broken-note"): Wording(subject="x", text="Hei", note="Hei {{ firstname }}"),
         ("nb", "offer"): Wording(text="{{ page_url }}"),
     }
 )
@@ -246,6 +248,72 @@ STEPS = {
     "thread across channels": (
         SEND + "  - send: {thread: hello, text: Hei, channels: [slack]}\n",
         "5:20: `hello` goes by email and not by slack: a thread stays on its channel",
+    ),
+    "silence that moves to another channel": (
+        SEND + "  - wait: 2 days\n  - send: {text: Hei, channels: [slack]}\n",
+        "6:23: `send-1` goes by slack where nothing before it could (hello → wait-1 → send-1): "
+        "silence is no reason for another channel. Name the same channels, or write `new_channel: "
+        "signed off by NAME` in this `send`",
+    ),
+    "silence that adds a channel": (
+        SEND + "  - send: {subject: Hei, text: Hei, channels: [email, slack]}\n",
+        "5:37: `send-1` goes by slack where nothing before it could",
+    ),
+    "silence that leaves a channel": (
+        "  - {id: a, send: {text: Hei, subject: Hei, channels: [slack, email]}}\n"
+        "  - send: {subject: Hei, text: Hei}\n",
+        "5:5: `send-1` does not go by slack, where `a` may have gone (a → send-1)",
+    ),
+    "nobody signs off": (
+        SEND + "  - send: {text: Hei, channels: [slack], new_channel: ''}\n",
+        "5:55: `` signs nothing off: write `signed off by NAME`",
+    ),
+    "signed off by nobody": (
+        SEND + "  - send: {text: Hei, channels: [slack], new_channel: yes we can}\n",
+        "5:55: `yes we can` signs nothing off: write `signed off by NAME`",
+    ),
+    "signed off as true": (
+        SEND + "  - send: {text: Hei, channels: [slack], new_channel: true}\n",
+        "5:55: `new_channel` must be text: write `signed off by NAME`",
+    ),
+    "a call with channels": (
+        SEND + UNTIL + OFFER.replace("host: oslo", "host: oslo, channels: [slack]"),
+        "6:36: a call has no `channels`: its offer goes where the answer came from",
+    ),
+    "a call with a note": (
+        SEND + UNTIL + OFFER.replace("host: oslo", "host: oslo, note: Hei"),
+        "6:36: unknown field `note`",
+    ),
+    "variable in a note": (
+        '  - send: {subject: a, text: b, note: "Hei {{ firstname }}"}\n',
+        "4:47: no prospect has `firstname`: did you mean `first_name`?",
+    ),
+    "a loop in a note": (
+        '  - send: {subject: a, text: b, note: "{% for x in fact %}{% endfor %}"}\n',
+        "4:39: a loop cannot stand in a message",
+    ),
+    "empty note": ("  - send: {subject: a, text: b, note: ' '}\n", "4:33: `note` is empty"),
+    "note too long": (
+        "  - send: {subject: a, text: b, note: '" + "x" * 301 + "{{ first_name }}'}\n",
+        "4:39: the note has 301 characters before any variable is filled in",
+    ),
+    "note too long in a sibling": (
+        "  - send: {subject: a, text: b, languages: {sv: {subject: a, text: b, note: "
+        + "x" * 301
+        + "}}}\n",
+        "4:77: the note has 301 characters",
+    ),
+    "note of a template": (
+        "  - send: {template: long-note}\n",
+        "4:22: template `nb/long-note`: the note has 301 characters",
+    ),
+    "variable in the note of a template": (
+        "  - send: {template: broken-note}\n",
+        "4:22: template `nb/broken-note`, line 1 of its note: no prospect has `firstname`",
+    ),
+    "sign-off in a sibling": (
+        "  - send: {subject: a, text: b, languages: {sv: {text: b, new_channel: x}}}\n",
+        "4:59: `new_channel` holds for every language: write it in `send`",
     ),
     "thread that may be skipped": (
         "  - {branch: [{when: fact.a, go: hello}], otherwise: later}\n"

@@ -52,7 +52,14 @@ def _step(
         st.builds(WaitStep, id=one, next=target, duration=length),
         st.builds(TaskStep, id=one, next=target, title=st.just("t")),
         st.builds(
-            SendStep, id=one, next=target, channels=st.just(("email",)), wordings=st.just(WORDS)
+            SendStep,
+            id=one,
+            next=target,
+            channels=st.lists(
+                st.sampled_from(["email", "slack", "sms"]), min_size=1, unique=True
+            ).map(tuple),
+            new_channel=st.sampled_from([None, None, None, "signed off by Kari"]),
+            wordings=st.just(WORDS),
         ),
         st.builds(
             BranchStep, id=one, cases=st.lists(case, max_size=2).map(tuple), otherwise=target
@@ -124,6 +131,38 @@ def test_reachable_is_what_some_path_comes_to(of: Program) -> None:
     assert not seen & set(proof.unreachable_steps(of))
 
 
+@settings(max_examples=300, deadline=None)
+@given(programs())
+def test_a_move_by_silence_is_told_when_and_only_when_some_way_makes_it(of: Program) -> None:
+    unsigned = {step.id for step in of.sends() if step.new_channel is None}
+    told = proof.moves_by_silence(of)
+    assert set(told) == {name for name in unsigned if _moved(of, name)}
+    for name, move in told.items():
+        assert (bool(move.fresh), bool(move.left)) in ((True, False), (False, True))
+        assert (move.way[-1], set(move.fresh) <= set(of.step(name).channels)) == (name, True)  # type: ignore[union-attr]
+
+
+def _moved(of: Program, name: str) -> bool:
+    """Every state that silence can bring somebody to: where they are, by which channels they may
+    have been written to, and by which the last time."""
+    states: set[tuple[str, frozenset[str], frozenset[str]]] = set()
+    queue = [(of.first, frozenset[str](), frozenset[str]())]
+    for state in queue:
+        at, seen, last = state
+        if at == END or state in states:
+            continue
+        states.add(state)
+        step = of.step(at)
+        if isinstance(step, SendStep) and at == name:
+            if seen and (set(step.channels) - seen or last - set(step.channels)):
+                return True
+        elif isinstance(step, SendStep):
+            seen, last = seen | set(step.channels), frozenset(step.channels)
+        silent = (step.otherwise,) if isinstance(step, UntilStep) else edges(step)
+        queue += [(target, seen, last) for target in silent]
+    return False
+
+
 def test_the_way_to_an_unearned_call_is_told() -> None:
     of = program(
         UntilStep(id="a", within=Duration(amount=1, unit="days"), then="c", otherwise="b"),
@@ -149,3 +188,44 @@ def test_the_guard_is_the_proof_and_nothing_else(monkeypatch: pytest.MonkeyPatch
     """Take the proof out, and the very file that it refuses goes through: the test above is red."""
     monkeypatch.setattr(proof, "unearned_calls", lambda of: {})
     assert parse(CALL_FOR_NOTHING, "x.yaml", TemplateLibrary()).program is not None
+
+
+BY_SLACK = """sequence: try
+language: en
+steps:
+  - send: {subject: Hi, text: Hi}
+  - wait: 3 days
+  - id: louder
+    send: {text: Hi again, channels: [slack]}
+"""
+
+
+def test_silence_moves_nobody_to_another_channel_unless_somebody_signs_for_it() -> None:
+    parsed = parse(BY_SLACK, "x.yaml", TemplateLibrary())
+    assert parsed.program is None
+    assert [(one.line, one.column) for one in parsed.faults] == [(7, 28)]
+    signed = BY_SLACK.replace("[slack]", "[slack], new_channel: signed off by Kari")
+    program = parse(signed, "x.yaml", TemplateLibrary()).program
+    assert program is not None
+    assert program.step("louder").new_channel == "signed off by Kari"  # type: ignore[union-attr]
+
+
+def test_silence_is_held_by_the_proof_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(proof, "moves_by_silence", lambda of: {})
+    assert parse(BY_SLACK, "x.yaml", TemplateLibrary()).program is not None
+
+
+def test_what_another_way_says_is_no_permission_here() -> None:
+    """Slack on one arm and email on the other: behind both, either could be the new one."""
+
+    def send(name: str, onward: str, *channels: str) -> SendStep:
+        return SendStep(id=name, next=onward, channels=channels, wordings=WORDS)
+
+    case = Case(when="fact.a", go="b")
+    of = program(
+        BranchStep(id="which", cases=(case,), otherwise="a"),
+        send("a", "c", "email"),
+        send("b", "c", "slack"),
+        send("c", END, "email", "slack"),
+    )
+    assert proof.moves_by_silence(of) == {"c": proof.Move(("b", "c"), fresh=("email", "slack"))}

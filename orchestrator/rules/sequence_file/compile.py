@@ -182,6 +182,7 @@ class Compiler:
             channels=self._send_channels(index, item),
             thread=part.thread,
             needs=tuple(dict.fromkeys(part.needs)),
+            new_channel=part.new_channel,
             wordings=wordings(self.desk, part, path, self.language),
         )
 

@@ -16,6 +16,7 @@ def check_graph(desk: Desk, program: Program, file: SequenceFile) -> None:
     _calls(desk, program, paths)
     _unreachable(desk, program, paths)
     _loops(desk, program, paths)
+    _moves(desk, program, paths)
     reachable = set(paths) - set(proof.unreachable_steps(program))
     for index, (step, item) in enumerate(zip(program.steps, file.steps, strict=True)):
         if isinstance(step, SendStep) and isinstance(item, SendItem):
@@ -60,6 +61,23 @@ def _loops(desk: Desk, program: Program, paths: dict[str, Path]) -> None:
             paths[message],
             f"`{message}` comes after the answer that `{until}` waits for, and would never leave: "
             "after an answer only the offer of a call does; use a `task` or the `call` itself",
+        )
+
+
+def _moves(desk: Desk, program: Program, paths: dict[str, Path]) -> None:
+    """No channel takes over because another was met with silence, unless ops sign it off."""
+    for message, move in proof.moves_by_silence(program).items():
+        path = (*paths[message], "send")
+        place = (*path, "channels") if (*path, "channels") in desk.tree.keys else path
+        way = ARROW.join(move.way)
+        if move.fresh:
+            what = f"goes by {', '.join(move.fresh)} where nothing before it could"
+        else:
+            what = f"does not go by {', '.join(move.left)}, where `{move.way[0]}` may have gone"
+        desk.key(
+            place,
+            f"`{message}` {what} ({way}): silence is no reason for another channel. Name the same "
+            "channels, or write `new_channel: signed off by NAME` in this `send`",
         )
 
 

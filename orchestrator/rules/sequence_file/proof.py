@@ -1,10 +1,11 @@
 """What is proved of a program before it is published: a call is earned (L1), every step can be
-reached, no loop spins, no message is due twice.
+reached, no loop spins, no message is due twice, silence moves nobody to another channel.
 
 Everything here is a walk over the edges of a finished program; nothing is decided by names.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 
 from orchestrator.rules.program import (
     END,
@@ -12,6 +13,7 @@ from orchestrator.rules.program import (
     Program,
     SendStep,
     Step,
+    TaskStep,
     UntilStep,
     WaitStep,
     edges,
@@ -73,6 +75,75 @@ def messages_after_answer(program: Program) -> dict[str, str]:
                 if isinstance(program.step(behind), SendStep):
                     found.setdefault(behind, step.id)
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A message that silence could move to another channel: `way` leads from an earlier message of
+    the same way to it. `fresh`: channels on which nothing before it could go. `left`: channels that
+    the message right before it may have gone by, and that this one does not go by."""
+
+    way: tuple[str, ...]
+    fresh: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
+
+
+def moves_by_silence(program: Program) -> dict[str, Move]:
+    """Messages that may reach somebody on another channel since they did not answer on theirs.
+
+    Only ways without an answer count, each by itself: what another way would have said is no
+    permission here. A message that the file signs off is left out.
+    """
+    found: dict[str, Move] = {}
+    for step in program.sends():
+        if step.new_channel is None:
+            move = _onto_fresh(program, step) or _off_the_last(program, step)
+            if move is not None:
+                found[step.id] = move
+    return found
+
+
+def _onto_fresh(program: Program, step: SendStep) -> Move | None:
+    """Take away every message that can go by a channel: where a way still comes to another message
+    and from there to `step`, that channel is fresh to it."""
+    found: dict[str, tuple[str, ...]] = {}
+    for channel in step.channels:
+        quiet = _without(
+            one.id for one in program.sends() if channel in one.channels and one != step
+        )
+        for way in _from_earlier(program, step, quiet, quiet):
+            found.setdefault(channel, way)
+    return Move(next(iter(found.values())), fresh=tuple(found)) if found else None
+
+
+def _off_the_last(program: Program, step: SendStep) -> Move | None:
+    """The message right before may have gone by a channel that `step` does not go by."""
+    between = _without(one.id for one in program.sends() if one != step)
+    for way in _from_earlier(program, step, silent_edges, between):
+        last = next(one for one in program.sends() if one.id == way[0])
+        left = tuple(name for name in last.channels if name not in step.channels)
+        if left:
+            return Move(way, left=left)
+    return None
+
+
+def _without(avoided: Iterable[str]) -> Edges:
+    """The silent edges that lead to none of `avoided`."""
+    gone = {END, *avoided}
+    return lambda step: (target for target in silent_edges(step) if target not in gone)
+
+
+def _from_earlier(
+    program: Program, step: SendStep, before: Edges, after: Edges
+) -> Iterator[tuple[str, ...]]:
+    """For each message that `before` comes to, the way from there to `step` by `after`."""
+    entry = TaskStep(id="", next=program.first, title="")  # so that `before` judges the first one
+    starts = {one for target in before(entry) for one in walk(program, target, before)}
+    for earlier in program.sends():
+        if earlier != step and earlier.id in starts:
+            way = walk(program, earlier.id, after).get(step.id)
+            if way is not None:
+                yield way
 
 
 def precedes(program: Program, first: str, later: str) -> bool:

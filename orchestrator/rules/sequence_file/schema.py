@@ -15,6 +15,7 @@ from orchestrator.rules.sequence_file.terms import (
     Language,
     LengthText,
     NameText,
+    SignOff,
     checked_days,
     checked_hours,
 )
@@ -53,13 +54,24 @@ class WordsPart(_Part):
     template: str | None = Field(None, description="a template by name, or language/name")
 
 
-class SendPart(WordsPart):
+class NotedPart(WordsPart):
+    """One language's text of a message, which may have to be let in first."""
+
+    note: str | None = Field(
+        None, description="what an invitation says, on channels where one comes first"
+    )
+
+
+class SendPart(NotedPart):
     """One message."""
 
     needs: list[str] = Field([], description="what must be known first: fact.pain")
     thread: str | None = Field(None, description="the step whose message this one answers")
     channels: Channels | None = Field(None, description="instead of the sequence's own")
-    languages: dict[Language, WordsPart] = Field({}, description="the same in other languages")
+    new_channel: SignOff | None = Field(
+        None, description="who signed off that silence moves this message to another channel"
+    )
+    languages: dict[Language, NotedPart] = Field({}, description="the same in other languages")
 
 
 class CallPart(WordsPart):

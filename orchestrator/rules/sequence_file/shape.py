@@ -11,6 +11,7 @@ from orchestrator.rules.sequence_file.schema import (
     KINDS,
     CallPart,
     CasePart,
+    NotedPart,
     SendPart,
     SequenceFile,
     TrackingPart,
@@ -45,6 +46,7 @@ _EXAMPLES = {
     "except_countries": "`[DE, FR]`",
     "window": '`{days: mon-fri, hours: "08:00-16:00"}`',
     "call": "`{host: sales-oslo, length: 20 minutes}`",
+    "new_channel": "`signed off by NAME`",
     "send": "`subject:` and `text:` below it, indented further",
     "branch": "`- {when: clicked, go: STEP}` below it",
 }
@@ -124,7 +126,8 @@ def _model(desk: Desk, path: Path) -> type[BaseModel]:
         return ITEMS[_kind(desk, path) or "send"]
     if isinstance(path[-1], int):
         return CasePart
-    return PARTS.get(str(path[-1]), WordsPart)
+    other = NotedPart if _kind(desk, path) == "send" else WordsPart  # a sibling language
+    return PARTS.get(str(path[-1]), other)
 
 
 def _kind(desk: Desk, path: Path) -> str | None:
@@ -137,12 +140,14 @@ def _unknown(desk: Desk, path: Path) -> str:
     model = _model(desk, around)
     if around[:1] == ("steps",):
         kind = _kind(desk, around)
+        if model is CallPart and name in ("channels", "thread", "new_channel"):
+            return f"a call has no `{name}`: its offer goes where the answer came from"
         inner = PARTS.get(kind or "")
         if len(around) == 2 and inner and name in inner.model_fields:
             return f"`{name}` belongs inside `{kind}`: indent it below `{kind}:`"
         if len(around) == 3 and kind and name in ITEMS[kind].model_fields:
             return f"`{name}` belongs beside `{kind}:`, at the step"
-        if model is WordsPart and inner and name in inner.model_fields:
+        if model in (WordsPart, NotedPart) and inner and name in inner.model_fields:
             return f"`{name}` holds for every language: write it in `{kind}`"
     return f"unknown field `{name}`{did_you_mean(name, model.model_fields)}"
 

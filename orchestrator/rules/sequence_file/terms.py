@@ -90,6 +90,13 @@ def _checked_country(code: str) -> str:
     return code
 
 
+def _checked_sign_off(text: str) -> str:
+    text = " ".join(text.split())
+    if not re.fullmatch(r"signed off by \S.{0,99}", text):
+        raise ValueError(f"`{text}` signs nothing off: write `signed off by NAME`")
+    return text
+
+
 def _checked_id(name: str) -> str:
     if name == END:
         raise ValueError("`end` is the way out of a sequence and cannot be the id of a step")
@@ -137,5 +144,16 @@ Country = Annotated[
     str,
     AfterValidator(_checked_country),
     WithJsonSchema({"type": "string", "pattern": "^[A-Z]{2}$"}),
+]
+SignOff = Annotated[
+    str,
+    AfterValidator(_checked_sign_off),
+    WithJsonSchema(
+        {
+            "type": "string",
+            "pattern": r"^\s*signed\s+off\s+by\s+\S",
+            "examples": ["signed off by Ingrid, head of sales"],
+        }
+    ),
 ]
 Channels = Annotated[list[str], Field(min_length=1)]

@@ -2,11 +2,13 @@
 
 from orchestrator.rules.program import Wording
 from orchestrator.rules.sequence_file.desk import Desk, did_you_mean
-from orchestrator.rules.sequence_file.schema import CallPart, SendPart, WordsPart
+from orchestrator.rules.sequence_file.schema import CallPart, NotedPart, SendPart, WordsPart
 from orchestrator.rules.sequence_file.values import Path
-from orchestrator.rules.wording import find_problems, variables_of
+from orchestrator.rules.wording import find_problems, fixed_length, variables_of
 
 OFFER = "offer"  # the template of a call step that brings no words of its own
+# Characters that any network lets the note of an invitation have; most accounts have 200.
+NOTE_MOST = 300
 
 
 def wordings(
@@ -63,9 +65,8 @@ def _own(
         wording = _one(desk, part, path, language or "")
         return {language: wording} if wording and language else {}
     variants = _template(desk, part.template, (*path, "template"))
-    if part.subject is not None and language in variants:
-        _check(desk, part.subject, (*path, "subject"))
-        variants[language] = variants[language].model_copy(update={"subject": part.subject.strip()})
+    if language in variants:
+        variants[language] = _beside(desk, part, path, variants[language])
     return variants
 
 
@@ -75,10 +76,19 @@ def _default_offer(
     variants = desk.library.variants(OFFER)
     if language and language not in variants and not part.languages:
         desk.key(path, f"there is no ready offer of a call in `{language}`: write `text`")
-    if part.subject is not None and language in variants:
-        _check(desk, part.subject, (*path, "subject"))
-        variants[language] = variants[language].model_copy(update={"subject": part.subject.strip()})
+    if language in variants:
+        variants[language] = _beside(desk, part, path, variants[language])
     return variants
+
+
+def _beside(desk: Desk, part: WordsPart, path: Path, wording: Wording) -> Wording:
+    """`wording` of a template, with the subject and the note that stand beside its name."""
+    note = part.note if isinstance(part, NotedPart) else None
+    own = {"subject": part.subject, "note": note}
+    for name, source in own.items():
+        if source is not None:
+            _check(desk, source, (*path, name))
+    return wording.model_copy(update={name: one.strip() for name, one in own.items() if one})
 
 
 def _one(desk: Desk, part: WordsPart, path: Path, code: str) -> Wording | None:
@@ -91,11 +101,10 @@ def _one(desk: Desk, part: WordsPart, path: Path, code: str) -> Wording | None:
     if part.text is None and part.html is None:
         desk.key(path, "this needs `text`, `html` or `template`")
         return None
-    for name, source in (("subject", part.subject), ("text", part.text), ("html", part.html)):
+    for name, source in (("text", part.text), ("html", part.html)):
         if source is not None:
             _check(desk, source, (*path, name))
-    subject = part.subject.strip() if part.subject is not None else None
-    return Wording(subject=subject, text=part.text or "", html=part.html)
+    return _beside(desk, part, path, Wording(text=part.text or "", html=part.html))
 
 
 def _template_in(desk: Desk, part: WordsPart, path: Path, code: str) -> Wording | None:
@@ -106,10 +115,7 @@ def _template_in(desk: Desk, part: WordsPart, path: Path, code: str) -> Wording 
         return None
     bare = name.removeprefix(code + "/")
     wording = _template(desk, f"{code}/{bare}", (*path, "template")).get(code)
-    if wording and part.subject is not None:
-        _check(desk, part.subject, (*path, "subject"))
-        return wording.model_copy(update={"subject": part.subject.strip()})
-    return wording
+    return _beside(desk, part, path, wording) if wording else None
 
 
 def _template(desk: Desk, name: str, path: Path) -> dict[str, Wording]:
@@ -122,10 +128,14 @@ def _template(desk: Desk, name: str, path: Path) -> dict[str, Wording]:
         known = did_you_mean(name, desk.library.names())
         desk.value(path, f"there is no template `{name}`{known}")
     for language, wording in found.items():
+        where = f"template `{language}/{bare if slash else name}`"
         for source in (wording.subject, wording.text, wording.html):
             for problem in find_problems(source or ""):
-                where = f"template `{language}/{bare if slash else name}`, line {problem.line}"
-                desk.value(path, f"{where}: {problem.message}")
+                desk.value(path, f"{where}, line {problem.line}: {problem.message}")
+        for problem in find_problems(wording.note or ""):
+            desk.value(path, f"{where}, line {problem.line} of its note: {problem.message}")
+        if wording.note is not None and (fault := _too_long(wording.note)):
+            desk.value(path, f"{where}: {fault}")
     return found
 
 
@@ -135,5 +145,18 @@ def _check(desk: Desk, source: str, path: Path) -> None:
         desk.key(path, f"`{path[-1]}` is empty")
     if path[-1] == "subject" and "\n" in source.strip():
         desk.value(path, "a subject is one line")
+    if path[-1] == "note" and (fault := _too_long(source)):
+        desk.value(path, fault)
     for problem in find_problems(source):
         desk.inside(path, problem.line, problem.near, problem.message)
+
+
+def _too_long(note: str) -> str | None:
+    """What to do about a note that fits into no invitation, whatever its variables become."""
+    length = fixed_length(note)
+    if length <= NOTE_MOST:
+        return None
+    return (
+        f"the note has {length} characters before any variable is filled in, and no invitation "
+        f"takes more than {NOTE_MOST} (most accounts 200): say it shorter"
+    )
