@@ -5,13 +5,28 @@ from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from typing import Any
 
 import pytest
 
-from channels.base import Account, Channel, NotSent, Refused, Sent, Stopped, Unknown
+from channels import registry
+from channels.base import (
+    Account,
+    Channel,
+    Draft,
+    NotSent,
+    OutboundMessage,
+    Refused,
+    Sent,
+    Stopped,
+    Unknown,
+)
 from channels.email.adapter import EmailChannel
 from channels.fake import FakeChannel
+from channels.linkedin.adapter import LinkedinChannel
 from channels.slack import SlackChannel
+from tests.channels.linkedin.server import FakeUnipile, seat
+from tests.channels.linkedin.server import serving as serving_unipile
 from tests.channels.make import account, draft, message, passing
 from tests.channels.sink import HANG, Sink, serving
 from tests.channels.slack_server import FakeSlack, slack_account
@@ -28,6 +43,14 @@ class Bench:
     break_early: Callable[[], None]
     break_late: Callable[[], None]
     hang_late: Callable[[], None]
+    spelling: tuple[str, str] = (" Ola@Prospect.EXAMPLE ", "ola@prospect.example")
+    person: str = "p{}@prospect.example"
+
+    def draft(self, **values: Any) -> Draft:
+        return draft(**{"recipient": self.spelling[1]} | values)
+
+    def message(self, **values: Any) -> OutboundMessage:
+        return message(self.channel, self.account, **{"recipient": self.spelling[1]} | values)
 
 
 async def email(stack: AsyncExitStack) -> Bench:
@@ -70,9 +93,24 @@ async def slack(stack: AsyncExitStack) -> Bench:
     )
 
 
+async def linkedin(stack: AsyncExitStack) -> Bench:
+    server = await stack.enter_async_context(serving_unipile(FakeUnipile()))
+    return Bench(
+        LinkedinChannel(),
+        seat(server.port, read_timeout=20),
+        lambda: len(server.written),
+        lambda: server.fail("GET", "users", status=503),
+        lambda: server.fail("POST", "send", drop=True),
+        lambda: server.fail("POST", "send", hang=True),
+        (" https://www.LinkedIn.com/in/Ola-Hansen/?x=1 ", "ola-hansen"),
+        "person-{}",
+    )
+
+
 CHANNELS: dict[str, Callable[[AsyncExitStack], Awaitable[Bench]]] = {
     "email": email,
     "fake": fake,
+    "linkedin": linkedin,
     "slack": slack,
 }
 
@@ -85,14 +123,19 @@ async def bench(request: pytest.FixtureRequest) -> AsyncIterator[Bench]:
         await made.channel.close()
 
 
+def test_no_channel_goes_without() -> None:
+    assert set(registry.CHANNELS) == set(CHANNELS) - {"fake"}
+
+
 def test_a_channel_says_what_it_is(bench: Bench) -> None:
     assert bench.channel.name
     assert bench.channel.capabilities.subject in (True, False)
 
 
 def test_one_address_has_one_spelling(bench: Bench) -> None:
-    once = bench.channel.canonical(" Ola@Prospect.EXAMPLE ")
-    assert once == bench.channel.canonical(once) == "ola@prospect.example"
+    given, wanted = bench.spelling
+    once = bench.channel.canonical(given)
+    assert once == bench.channel.canonical(once) == wanted
 
 
 @pytest.mark.parametrize("address", ["", "   ", "a b", "a\r\nb"])
@@ -102,48 +145,40 @@ def test_what_is_no_address_is_refused_in_words(bench: Bench, address: str) -> N
 
 
 def test_freezing_twice_gives_the_same_bytes(bench: Bench) -> None:
-    one = bench.channel.freeze(bench.account, draft())
-    assert one == bench.channel.freeze(bench.account, draft())
-    assert one != bench.channel.freeze(bench.account, draft(text="Noe annet"))
+    one = bench.channel.freeze(bench.account, bench.draft())
+    assert one == bench.channel.freeze(bench.account, bench.draft())
+    assert one != bench.channel.freeze(bench.account, bench.draft(text="Noe annet"))
 
 
 def test_a_line_break_in_the_subject_is_refused(bench: Bench) -> None:
     with pytest.raises(ValueError, match=r"."):
-        bench.channel.freeze(bench.account, draft(subject="Hei\r\nBcc: x@y.example"))
+        bench.channel.freeze(bench.account, bench.draft(subject="Hei\r\nBcc: x@y.example"))
 
 
 async def test_a_message_arrives_once_and_passes_once(bench: Bench) -> None:
     pass_point, asked = passing()
-    result = await bench.channel.send(
-        bench.account, message(bench.channel, bench.account), pass_point
-    )
+    result = await bench.channel.send(bench.account, bench.message(), pass_point)
     assert isinstance(result, Sent)
     assert (len(asked), bench.arrived()) == (1, 1)
 
 
 async def test_stopped_means_that_nothing_left(bench: Bench) -> None:
     pass_point, asked = passing(False)
-    result = await bench.channel.send(
-        bench.account, message(bench.channel, bench.account), pass_point
-    )
+    result = await bench.channel.send(bench.account, bench.message(), pass_point)
     assert (result, len(asked), bench.arrived()) == (Stopped(), 1, 0)
 
 
 async def test_an_early_no_never_asks_to_pass(bench: Bench) -> None:
     bench.break_early()
     pass_point, asked = passing()
-    result = await bench.channel.send(
-        bench.account, message(bench.channel, bench.account), pass_point
-    )
+    result = await bench.channel.send(bench.account, bench.message(), pass_point)
     assert isinstance(result, NotSent | Refused)
     assert (asked, bench.arrived()) == ([], 0)
 
 
 async def test_a_lost_answer_is_unknown(bench: Bench) -> None:
     bench.break_late()
-    result = await bench.channel.send(
-        bench.account, message(bench.channel, bench.account), passing()[0]
-    )
+    result = await bench.channel.send(bench.account, bench.message(), passing()[0])
     assert isinstance(result, Unknown)
 
 
@@ -155,7 +190,7 @@ async def test_cancelling_is_raised_again_and_the_next_send_works(bench: Bench) 
         passed.set()
         return True
 
-    frozen = message(bench.channel, bench.account)
+    frozen = bench.message()
     task = asyncio.create_task(bench.channel.send(bench.account, frozen, pass_point))
     await passed.wait()
     await asyncio.sleep(0.05)
@@ -174,7 +209,7 @@ async def test_what_the_point_of_no_return_raises_comes_through(bench: Bench) ->
         raise LookupError("the commit did not answer")
 
     with pytest.raises(LookupError):
-        await bench.channel.send(bench.account, message(bench.channel, bench.account), broken)
+        await bench.channel.send(bench.account, bench.message(), broken)
     assert bench.arrived() == 0
 
 
@@ -182,7 +217,7 @@ async def test_twenty_at_once_do_not_mix(bench: Bench) -> None:
     sends = [
         bench.channel.send(
             bench.account,
-            message(bench.channel, bench.account, recipient=f"p{number}@prospect.example"),
+            bench.message(recipient=bench.person.format(number)),
             passing()[0],
         )
         for number in range(20)
