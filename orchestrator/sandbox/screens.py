@@ -25,7 +25,8 @@ _MAIL_POLICY = (
 )
 _COMMON = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # Not "no-referrer": with it browsers send `Origin: null` from our own buttons, too.
+    "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
 SUGGESTIONS = {
