@@ -5,7 +5,10 @@ import re
 from channels.base import BounceClass
 
 _STATUS = re.compile(r"(?<![\d.])([245])\.(\d{1,3})\.(\d{1,3})(?![\d.])")
-_FULL = re.compile(r"(?i)mailbox (?:is )?full|over ?quota|quota|insufficient (?:system )?storage")
+_FULL = re.compile(
+    r"(?i)mailbox (?:is )?full|over ?quota|quota exceeded|exceeded .{0,40}quota"
+    r"|insufficient (?:system )?storage"
+)
 _POLICY = re.compile(
     r"(?i)spam|block|black ?list|polic|reputation|dmarc|spf|dkim|relay|virus|too large|content"
 )

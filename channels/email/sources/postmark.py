@@ -100,7 +100,8 @@ class Postmark:
 
 
 def _id_of(one: Mapping[str, Any], at: Any) -> str:
-    names = ("RecordType", "MessageID", "ID", "Recipient", "Email", "OriginalLink")
+    names = ["RecordType", "MessageID", "ID", "Recipient", "Email", "OriginalLink"]
+    names += ["SuppressSending", "SuppressionReason"]
     return reading.digest(at, *(one.get(name) for name in names))
 
 
