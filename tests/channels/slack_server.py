@@ -47,10 +47,18 @@ class FakeSlack:
     scopes: str = ""
     page: int = 1000
     port: int = 0
+    waiting: int = 0
+    changed: asyncio.Condition = field(default_factory=asyncio.Condition)
+    over: asyncio.Event = field(default_factory=asyncio.Event)  # ends what hangs
 
     def fail(self, method: str, **fault: Any) -> None:
         """The next call of `method` gets this."""
         self.faults[method].append(Fault(**fault))
+
+    async def hanging(self, number: int) -> None:
+        """Until so many calls are waiting for ever."""
+        async with self.changed:
+            await self.changed.wait_for(lambda: self.waiting >= number)
 
     def called(self, method: str) -> list[dict[str, Any]]:
         """The arguments of every call of `method`."""
@@ -69,13 +77,13 @@ class FakeSlack:
         if request.method != "POST" or request.headers.get("Authorization") != f"Bearer {TOKEN}":
             fault = Fault("invalid_auth")
         if fault is not None and not fault.acts:
-            return await _faulty(request, fault)
+            return await _faulty(self, request, fault)
         handler: Callable[[dict[str, Any]], dict[str, Any]] = getattr(
             self, "on_" + method.replace(".", "_")
         )
         answer = handler(arguments)
         if fault is not None:
-            return await _faulty(request, fault)
+            return await _faulty(self, request, fault)
         return web.json_response({"ok": True} | answer, headers={"X-OAuth-Scopes": self.scopes})
 
     def on_auth_test(self, arguments: dict[str, Any]) -> dict[str, Any]:
@@ -151,9 +159,12 @@ def _no(error: str) -> dict[str, Any]:
     return {"ok": False, "error": error}
 
 
-async def _faulty(request: web.Request, fault: Fault) -> web.StreamResponse:
+async def _faulty(slack: FakeSlack, request: web.Request, fault: Fault) -> web.StreamResponse:
     if fault.hang:
-        await asyncio.sleep(3600)
+        async with slack.changed:
+            slack.waiting += 1
+            slack.changed.notify_all()
+        await slack.over.wait()
     if fault.drop:
         assert request.transport is not None
         request.transport.abort()
@@ -180,6 +191,7 @@ async def serving(slack: FakeSlack) -> AsyncIterator[FakeSlack]:
     try:
         yield slack
     finally:
+        slack.over.set()
         await runner.cleanup()
 
 
