@@ -76,7 +76,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     api.state.gauges = health.Gauges(registry)
     problems.install(api)
     for router in ROUTERS:
-        api.include_router(router, responses=problems.responses(401, 403, 422, 503))
+        api.include_router(router, responses=problems.responses(400, 401, 403, 413, 422, 503))
     api.include_router(health.router)
     api.include_router(reference.router)
     _mount_others(api, settings)

@@ -2,6 +2,7 @@
 
 from fastapi import APIRouter, Request, Response
 
+from orchestrator.api.problems import responses
 from orchestrator.clock import database_now, utc_now
 from orchestrator.db import transaction
 from orchestrator.errors import NotFound, SetupError, TooLarge, Unauthorized
@@ -19,6 +20,7 @@ _ENVELOPE = 2000  # characters
     "/hooks/mail",
     status_code=204,
     operation_id="take_mail",
+    responses=responses(400, 401, 404, 408, 413, 422, 503),
     openapi_extra={
         "requestBody": {
             "required": True,
