@@ -25,6 +25,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "hosts": ("hosts", "host"),
     "senders": ("senders", "sender"),
     "mail": ("mail",),
+    "webhooks": ("webhooks", "webhook"),
     "keys": ("key", "keys"),
     "server": (),
 }

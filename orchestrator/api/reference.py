@@ -33,6 +33,7 @@ TAGS = [
     {"name": "hosts", "description": "Whom a prospect can have a call with, and when."},
     {"name": "suppressions", "description": "Addresses that nothing is sent to any more."},
     {"name": "mail", "description": "Where a mail server brings the answers, signed."},
+    {"name": "subscriptions", "description": "Whom we tell of events by webhook, and how it went."},
     {"name": "events", "description": "What providers told us and nobody could be found for."},
 ]
 

@@ -12,6 +12,7 @@ RESOURCES = (
     "prospects",
     "senders",
     "sequences",
+    "subscriptions",
     "suppressions",
     "tasks",
     "unlocks",

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.models.calls import bookings, hosts
 from orchestrator.models.engagement import engagements, provider_events, unlocks
 from orchestrator.models.messages import frozen, lanes, messages, senders
+from orchestrator.models.outbound import deliveries, subscriptions
 from orchestrator.models.people import companies, facts, identities, prospects, suppressions
 from orchestrator.models.sequences import enrollments, sequence_versions, sequences
 from orchestrator.models.work import tasks
@@ -85,6 +86,10 @@ SENDERS = select(
 ).outerjoin(lanes, lanes.c.sender_id == senders.c.id)
 
 SUPPRESSIONS = select(*(column for column in suppressions.c if column.name != "address_hash"))
+
+SUBSCRIPTIONS = select(*(column for column in subscriptions.c if column.name != "secrets"))
+
+DELIVERIES = select(*(column for column in deliveries.c if column.name != "lease_until"))
 
 EVENTS = select(
     *(column for column in provider_events.c if column.name != "raw"),

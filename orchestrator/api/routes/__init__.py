@@ -2,6 +2,7 @@
 
 from orchestrator.api.routes import (
     bookings,
+    deliveries,
     engagements,
     enroll,
     enrollments,
@@ -14,6 +15,7 @@ from orchestrator.api.routes import (
     prospects,
     senders,
     sequences,
+    subscriptions,
     suppressions,
     tasks,
     unlocks,
@@ -36,6 +38,8 @@ ROUTERS = (
     hosts.router,
     suppressions.router,
     events.router,
+    subscriptions.router,
+    deliveries.router,
 )
 
 __all__ = ["ROUTERS"]
