@@ -17,7 +17,10 @@ def canonical_address(address: str) -> str:
     Raises ValueError in words for people.
     """
     given = unicodedata.normalize("NFC", address.strip())
-    found = unquote(_identifier(given), errors="strict") if given else ""
+    try:
+        found = unquote(_identifier(given), errors="strict")
+    except UnicodeDecodeError:
+        found = ""
     if _INNER_ID.fullmatch(found):
         raise ValueError(
             f"`{given[:120]}` is an inner id and no address: open the profile and copy its address"
