@@ -4,16 +4,16 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-CHANNELS = ("email", "slack", "linkedin")  # in the order in which a row finds its prospect
+from channels import registry
+
+CHANNELS = registry.NAMES  # in the order in which a row finds its prospect
+
 # Columns that the rejects file adds; a mended rejects file can be imported as it is.
 LINE, REASONS = "avtale.line", "avtale.reasons"
 IGNORE = "ignore"
 
 _SYNONYMS: dict[str, str] = {
-    "email": "email e-mail mail epost e-post mejl mailadress email-address e-mail-address"
-    " epostadresse e-postadresse epostadress e-postadress work-email primary-email",
-    "slack": "slack slack-id slack-user slack-user-id",
-    "linkedin": "linkedin linkedin-url linkedin-profile linkedin-profil person-linkedin-url",
+    **{name: f"{name} {entry.columns}" for name, entry in registry.CHANNELS.items()},
     "first_name": "first-name firstname given-name fornavn förnamn fornamn tilltalsnamn",
     "last_name": "last-name lastname surname family-name etternavn efternavn efternamn",
     "name": "name full-name fullname navn namn fullt-navn hele-navnet fullständigt-namn",

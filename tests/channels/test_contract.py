@@ -4,18 +4,15 @@ import asyncio
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import replace
+from importlib import import_module
+from importlib.util import find_spec
 
 import pytest
 
 from channels import registry
 from channels.base import (
-    Account,
-    Channel,
-    Draft,
     NotSent,
-    OutboundMessage,
     Refused,
     Sent,
     Stopped,
@@ -25,32 +22,13 @@ from channels.email.adapter import EmailChannel
 from channels.fake import FakeChannel
 from channels.linkedin.adapter import LinkedinChannel
 from channels.slack import SlackChannel
+from tests.channels.bench import Bench
 from tests.channels.linkedin.server import FakeUnipile, seat
 from tests.channels.linkedin.server import serving as serving_unipile
-from tests.channels.make import account, draft, message, passing
+from tests.channels.make import account, passing
 from tests.channels.sink import HANG, Sink, serving
 from tests.channels.slack_server import FakeSlack, slack_account
 from tests.channels.slack_server import serving as serving_slack
-
-
-@dataclass
-class Bench:
-    """A channel, an account, and the provider's side of it."""
-
-    channel: Channel
-    account: Account
-    arrived: Callable[[], int]
-    break_early: Callable[[], None]
-    break_late: Callable[[], None]
-    hang_late: Callable[[], None]
-    spelling: tuple[str, str] = (" Ola@Prospect.EXAMPLE ", "ola@prospect.example")
-    person: str = "p{}@prospect.example"
-
-    def draft(self, **values: Any) -> Draft:
-        return draft(**{"recipient": self.spelling[1]} | values)
-
-    def message(self, **values: Any) -> OutboundMessage:
-        return message(self.channel, self.account, **{"recipient": self.spelling[1]} | values)
 
 
 async def email(stack: AsyncExitStack) -> Bench:
@@ -113,6 +91,9 @@ CHANNELS: dict[str, Callable[[AsyncExitStack], Awaitable[Bench]]] = {
     "linkedin": linkedin,
     "slack": slack,
 }
+for _name in set(registry.CHANNELS) - set(CHANNELS):
+    if find_spec(f"tests.channels.{_name}") and find_spec(f"tests.channels.{_name}.bench"):
+        CHANNELS[_name] = import_module(f"tests.channels.{_name}.bench").bench
 
 
 @pytest.fixture(params=sorted(CHANNELS))

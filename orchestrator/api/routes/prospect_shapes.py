@@ -6,7 +6,9 @@ from uuid import UUID
 
 from pydantic import Field
 
+from channels.registry import CHANNELS
 from orchestrator.api.shapes import In, Long, Name, Out, Short, When
+from orchestrator.errors import BadInput
 
 
 class Identity(Out):
@@ -88,6 +90,9 @@ class NewProspect(In):
     email: Short | None = None
     slack: Short | None = None
     linkedin: Short | None = None
+    identities: dict[Name, Short] = Field(
+        default_factory=dict, max_length=20, description="addresses by channel, the same and more"
+    )
     first_name: Short | None = None
     last_name: Short | None = None
     title: Short | None = None
@@ -101,8 +106,13 @@ class NewProspect(In):
 
     def columns(self) -> dict[str, str]:
         """The same by the column names of an import."""
-        plain = self.model_dump(exclude={"company", "facts", "attributes"}, exclude_none=True)
+        apart = {"identities", "company", "facts", "attributes"}
+        plain = self.model_dump(exclude=apart, exclude_none=True)
         found: dict[str, str] = dict(plain)
+        for channel, address in self.identities.items():
+            if channel not in CHANNELS:
+                raise BadInput(f"There is no channel `{channel}`: {', '.join(CHANNELS)}.")
+            found[channel] = address
         if self.company:
             for name, value in self.company.model_dump(exclude_none=True).items():
                 found[f"company.{name}"] = value

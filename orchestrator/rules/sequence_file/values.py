@@ -3,10 +3,12 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from channels.registry import NAMES as CHANNELS
 from orchestrator.rules.program import Program, Wording
 
+__all__ = ["CHANNELS", "Fault", "Parsed", "Path", "TemplateLibrary"]
+
 Path = tuple[str | int, ...]
-CHANNELS = ("email", "slack", "linkedin")
 
 
 @dataclass(frozen=True, slots=True, order=True)
