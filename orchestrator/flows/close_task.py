@@ -12,7 +12,8 @@ from orchestrator.flows import ending, going_on
 from orchestrator.flows.engage import engage
 from orchestrator.keys import Keys
 from orchestrator.rules import gate
-from orchestrator.store import history, standing, tasks
+from orchestrator.rules.outgoing import OF_STEPS, own_step
+from orchestrator.store import history, messages, standing, tasks
 
 _READ = frozenset({"interested", "stop", "no", "not_now", "continue"})
 OUTCOMES: dict[str, frozenset[str]] = {
@@ -154,8 +155,12 @@ async def _doubt(
 ) -> None:
     """Somebody looked where the machine cannot: did the message leave?"""
     state = {"sent": "sent", "retry": "retry_wait", "abandoned": "abandoned"}[outcome]
+    message = await messages.get(conn, task["message_id"])
+    if message is None:
+        raise NotFound("The message of this task is gone.")
     stopped = row is None or row["state"] not in gate.RUNNING or row["answered_at"] is not None
-    if state == "retry_wait" and stopped:
+    # A confirmation was asked for, and outlives its sequence: at least once, with one Message-ID.
+    if state == "retry_wait" and stopped and message["kind"] in OF_STEPS:
         raise Conflict("The sequence is over for this person: choose sent or abandoned.")
     if not await standing.settle_doubt(conn, task["message_id"], state=state, now=now):
         return  # evidence came first
@@ -168,8 +173,12 @@ async def _doubt(
         message_id=task["message_id"],
         by="a person",
     )
-    at_step = row is not None and row["state"] == "sending" and row["step"] == task["step"]
+    step = own_step(message["kind"], message["step"])
+    at_step = row is not None and row["state"] == "sending" and row["step"] == step
     if row is not None and at_step and state != "retry_wait":
-        await going_on.next_step(conn, row, person, now=now)
+        if message["kind"] == "request":
+            await going_on.await_admission(conn, row, now=now)
+        else:
+            await going_on.next_step(conn, row, person, now=now)
     elif row is not None and row["state"] == "held":  # an answer was read before this was settled
         await going_on.go_on_all(conn, person["id"], person, now=now)

@@ -137,7 +137,7 @@ _WAKE = text("""
 update messages m set due_at = :now
 from enrollments e
 where e.id = m.enrollment_id and m.state in ('pending', 'retry_wait') and m.due_at > :now
-  and m.last_class in ('sequence_paused', 'prospect_paused', 'enrollment_held')
+  and m.last_class in ('sequence_paused', 'prospect_paused', 'missing_fact', 'enrollment_held')
   and (e.sequence_id = :sequence or e.prospect_id = :prospect)
 """)
 

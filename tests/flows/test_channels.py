@@ -377,3 +377,20 @@ async def test_what_is_in_doubt_is_asked_about(
     assert await made.rows("select state from messages where kind = 'outreach'") == [(state,)]
     if state == "sent":
         assert (await made.state())[1] == "listen"
+
+
+@pytest.mark.parametrize(("outcome", "kinds"), [("sent", ["request"]), ("abandoned", ["request"])])
+async def test_a_person_settles_the_doubt_about_an_invitation(
+    app: App, outcome: str, kinds: list[str]
+) -> None:
+    """The step's own message is not skipped: it waits to be let in, or for a person."""
+    made = await place(app, "network")
+    made.network.after.append(Unknown("timeout"))
+    await made.turn()
+    ((task,),) = await made.rows("select id from tasks where kind = 'in_doubt' and state = 'open'")
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        await close_task(conn, app.keys, task_id=task, outcome=outcome, now=now)
+    await made.turn()
+    assert [kind for (kind,) in await made.rows("select kind from messages")] == kinds
+    assert (await made.state())[1] == "hello"
