@@ -87,7 +87,7 @@ def _read(request: InboundRequest) -> Mapping[str, Any] | None:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == _FORM or text.startswith(b"payload="):
         try:
-            fields = parse_qs(text.decode("utf-8", "replace"), max_num_fields=200)
+            fields = parse_qs(text.decode("utf-8", "replace"), True, max_num_fields=200)
         except ValueError:
             return None
         if "payload" not in fields:
