@@ -210,3 +210,13 @@ def test_the_plan_reads_from_top_to_bottom() -> None:
     ]
     assert summary(parsed.program).startswith("en, nb, sv · email · ")
     assert "offer a call of 20 minutes with sales" in "\n".join(describe(parsed.program))
+
+
+def test_what_nothing_can_store_is_a_fault() -> None:
+    text = (
+        "sequence: a-b\nlanguage: en\nchannels: [email]\n"
+        'window: {days: mon-fri, hours: "08:00-16:00"}\n'
+        'steps:\n  - id: hello\n    send:\n      subject: "Hi \\0 there"\n      text: Hello\n'
+    )
+    (fault,) = parse(text, "x.yaml", LIBRARY).faults
+    assert "U+0000" in fault.message

@@ -5,6 +5,8 @@ the models of `schema`), `compile` (defaults, edges, `words`), `graph` (the plan
 `proof`).
 """
 
+from collections.abc import Iterator
+
 from orchestrator.rules.sequence_file.compile import Compiler
 from orchestrator.rules.sequence_file.desk import Desk
 from orchestrator.rules.sequence_file.graph import check_graph
@@ -40,9 +42,29 @@ def parse(
         return Parsed(None, _in_order(desk))
     program = compiler.program(file, [step for _, step in steps])
     check_graph(desk, program, file)
+    if any(not _storable(text) for text in _texts(program.model_dump())):
+        message = "a text holds U+0000 or half of a surrogate pair, which nothing can store or send"
+        desk.faults.append(Fault(1, 1, message))
     return Parsed(None if desk.faults else program, _in_order(desk))
 
 
 def _in_order(desk: Desk) -> list[Fault]:
     """The faults from top to bottom, each once."""
     return sorted(set(desk.faults))
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, one in value.items():
+            yield from _texts(key)
+            yield from _texts(one)
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _texts(one)
+
+
+def _storable(text: str) -> bool:
+    """Whether PostgreSQL takes it (no U+0000) and it can be written in UTF-8."""
+    return "\0" not in text and not any("\ud800" <= one <= "\udfff" for one in text)
