@@ -9,6 +9,7 @@ from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import database_now
+from orchestrator.commands import sender_save
 from orchestrator.commands.common import emit, err, out, run
 from orchestrator.commands.sender_options import (
     CaFile,
@@ -131,6 +132,9 @@ def change(
         raise BadInput("Nothing to change: name what is to be different.")
     _save(name, values, secrets, new=False)
     err.print("Changed.")
+
+
+app.command(name="save")(sender_save.save)
 
 
 @app.command(name="list")

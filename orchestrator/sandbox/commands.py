@@ -32,16 +32,16 @@ class Commands:
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = dict(env)
 
-    async def __call__(self, *arguments: str, code: int = 0) -> Ended:
+    async def __call__(self, *arguments: str, code: int = 0, stdin: str | None = None) -> Ended:
         """Run `avtale ARGUMENTS`. Raises CommandFailed when it does not end with `code`."""
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "orchestrator.cli", *arguments),
-            stdin=asyncio.subprocess.DEVNULL,
+            stdin=asyncio.subprocess.DEVNULL if stdin is None else asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             env=self._env,
         )
-        stdout, stderr = await process.communicate()
+        stdout, stderr = await process.communicate(stdin.encode() if stdin else None)
         ended = Ended(process.returncode or 0, stdout.decode(), stderr.decode())
         if ended.code != code:
             said = (ended.stderr or ended.stdout).strip()[-600:]

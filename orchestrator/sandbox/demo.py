@@ -100,9 +100,10 @@ def _quiet(home: Path) -> house.Say:
 
 async def _welcome(settings: Settings) -> int | None:
     avtale = Commands(environment(settings))
-    with err.status("Making twelve people, a sender, a host and a sequence ..."):
+    with err.status("Making sixteen people, five senders, a host and a sequence ..."):
         try:
             await world.add_accounts(avtale, await world.smtp_address(settings))
+            await world.add_channels(avtale, settings)
             await world.import_people(avtale)
             await world.publish(avtale)
             await world.enroll(avtale)
@@ -117,10 +118,13 @@ def _guide(settings: Settings) -> None:
     at = settings.base_url
     lines = (
         "",
-        "[bold]Avtale is playing.[/bold] Twelve made-up people are enrolled in a sequence.",
+        "[bold]Avtale is playing.[/bold] Sixteen made-up people are enrolled in one sequence over"
+        " three channels.",
         "",
-        f"  [bold]Inbox[/bold]          {at}/sandbox       you are the prospects",
-        f"  [bold]What happens[/bold]   {at}/sandbox/live  what the service does, and why",
+        f"  [bold]Inbox[/bold]          {at}/sandbox          you are the prospects",
+        f"  [bold]Slack[/bold]          {at}/sandbox/slack    and there",
+        f"  [bold]Network[/bold]        {at}/sandbox/network  and there",
+        f"  [bold]What happens[/bold]   {at}/sandbox/live     what the service does, and why",
         f"  [bold]API[/bold]            {at}/docs",
         "",
         "  1. Mail leaves in its reader's working hours: “Next thing due” moves time to them.",
@@ -163,6 +167,7 @@ def _rehearse(settings: Settings, *, verbose: bool) -> int:
         rehearsal = Rehearsal(complete, avtale, prospect, show)
         try:
             await world.add_accounts(avtale, smtp)
+            await world.add_channels(avtale, complete)
             good = await rehearsal.play()
         except CommandFailed as error:
             good = False

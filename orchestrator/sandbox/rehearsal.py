@@ -10,57 +10,36 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from typing import Any
 from uuid import uuid4
 
 import asyncpg
 import httpx
 
-from orchestrator.config import Settings
 from orchestrator.sandbox import world
-from orchestrator.sandbox.commands import CommandFailed, Commands
-from orchestrator.sandbox.mailbox import Mail, Mailbox
-from orchestrator.sandbox.post_office import folder
+from orchestrator.sandbox.commands import CommandFailed
+from orchestrator.sandbox.mailbox import Mail
 from orchestrator.sandbox.prospect import Prospect
+from orchestrator.sandbox.rehearsal_channels import ChannelStages
 from orchestrator.sandbox.screens import Invitation, invitations
+from orchestrator.sandbox.stage import PATIENCE, StageFailed, Stagehand, require
 
 WRITTEN_TO = 11  # of the twelve, one lacks the fact that the first message needs
 YES, STOP = "ingrid@solheimregnskap.example", "erik@lindqvistredovisning.example"
-_PATIENCE = 30.0  # seconds for one stage
-_STILL = 0.7  # seconds without news after which time moves on
-
-T = TypeVar("T")
-
 Say = Callable[[str], None]
-_FAILURES = (AssertionError, CommandFailed, httpx.HTTPError, OSError, TimeoutError)
-
-
-class StageFailed(AssertionError):
-    """A stage did not come out as promised; the message says what was seen."""
-
-
-def require(condition: object, message: str) -> None:
-    """Raise StageFailed unless `condition`."""
-    if not condition:
-        raise StageFailed(message)
 
 
 @dataclass
-class Rehearsal:
+class Rehearsal(Stagehand):
     """The stages, in order. `summary` fills up as they pass."""
 
-    settings: Settings
-    avtale: Commands
     prospect: Prospect
     say: Say
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         self.summary: dict[str, Any] = {}
         self.refused: dict[str, bool] = {}
-        self._mailbox = Mailbox(folder(self.settings))
-        self._http = httpx.AsyncClient(
-            base_url=self.settings.base_url, timeout=15, trust_env=False, follow_redirects=False
-        )
         self._page = ""  # the address of the answering prospect's own page
         self._person = ""  # their id
         self._start = ""  # the time that they picked
@@ -80,11 +59,12 @@ class Rehearsal:
             ("unlocked", self.unlock),
             ("booked", self.book),
             ("invited", self.invite),
+            *ChannelStages(self).stages(),
         ]
         try:
             for name, stage in stages:
                 try:
-                    self.summary[name], words = await asyncio.wait_for(stage(), 2 * _PATIENCE)
+                    self.summary[name], words = await asyncio.wait_for(stage(), 2 * PATIENCE)
                 except (
                     StageFailed,
                     CommandFailed,
@@ -102,17 +82,17 @@ class Rehearsal:
         finally:
             self.summary["refused"] = self.refused
             self.summary["seconds"] = round(time.monotonic() - started, 1)
-            await self._http.aclose()
+            await self.http.aclose()
 
     # --- the stages: what they made, and words about it
 
     async def import_people(self) -> tuple[Any, str]:
         """People from a file."""
         key = await self.avtale("key", "create", f"rehearsal-{uuid4().hex[:8]}", "--scope", "*")
-        self._http.headers["authorization"] = f"Bearer {key.stdout.strip()}"
+        self.http.headers["authorization"] = f"Bearer {key.stdout.strip()}"
         count = await world.import_people(self.avtale)
-        require(count == 12, f"12 people are in the file, {count} were taken")
-        return count, "12 people, from Norway, Sweden and Britain"
+        require(count == 16, f"16 people are in the file, {count} were taken")
+        return count, "16 people, from Norway, Sweden and Britain"
 
     async def publish(self) -> tuple[Any, str]:
         """A sequence; and one that calls without an answer, which is refused."""
@@ -125,19 +105,19 @@ class Rehearsal:
         return f"{made['sequence']} version {made['number']}", f"{made['sequence']}, immutable"
 
     async def enroll(self) -> tuple[Any, str]:
-        """Everybody, twice: the second time changes nothing."""
-        await world.enroll(self.avtale)
-        await world.enroll(self.avtale)
-        rows = await self._rows("/api/enrollments")
+        """Everybody with an email address, twice: the second time changes nothing."""
+        await world.enroll(self.avtale, world.SENDER)
+        await world.enroll(self.avtale, world.SENDER)
+        rows = await self.rows("/api/enrollments")
         require(len(rows) == 12, f"12 people to enroll, {len(rows)} enrollments")
-        return len(rows), "12 people, each once"
+        return len(rows), "12 people by email, each once"
 
     async def send(self) -> tuple[Any, str]:
         """First messages, each inside its reader's hours."""
-        mails = await self._advance(lambda: self._delivered("hello", WRITTEN_TO), "first messages")
+        mails = await self.advance(lambda: self._delivered("hello", WRITTEN_TO), "first messages")
         addresses = [mail.recipients[0] for mail in mails]
         require(len(set(addresses)) == WRITTEN_TO, f"somebody got two: {sorted(addresses)}")
-        tasks = await self._rows("/api/tasks", state="open")
+        tasks = await self.rows("/api/tasks", state="open")
         require(
             [task["kind"] for task in tasks] == ["missing_fact"],
             f"one task for the missing fact, not {[task['kind'] for task in tasks]}",
@@ -147,9 +127,9 @@ class Rehearsal:
     async def open(self) -> tuple[Any, str]:
         """The pixel, as a mail program loads it."""
         mail = await self._first_mail(YES)
-        await self._move("hour")
+        await self.move("hour")
         await self.prospect.open(mail)
-        seen = await self._until(lambda: self._engagement("open"), "the open")
+        seen = await self.until(lambda: self._engagement("open"), "the open")
         require(seen["grade"] != "human", "an open counted as human")
         return 1, f"by {YES}, graded {seen['grade']}"
 
@@ -160,7 +140,7 @@ class Rehearsal:
         require(tracked, "the mail carries no tracked link")
         answer = await self.prospect.click(mail, tracked[0])
         require(answer.status == 302, f"the link answered {answer.status}")
-        seen = await self._until(lambda: self._engagement("click"), "the click")
+        seen = await self.until(lambda: self._engagement("click"), "the click")
         require(seen["grade"] != "human", "a click counted as human")
         await self._call_is_locked(mail)
         await self._sql_refuses()
@@ -170,7 +150,7 @@ class Rehearsal:
         """An answer composed from the delivered mail, over SMTP and the signed pipe."""
         mail = await self._first_mail(YES)
         await self.prospect.answer(mail, "Ja, fortell gjerne mer.", now=datetime.now(UTC))
-        seen = await self._until(lambda: self._engagement("reply"), "the reply")
+        seen = await self.until(lambda: self._engagement("reply"), "the reply")
         require(seen["grade"] == "human", f"the reply was graded {seen['grade']}")
         require(seen["meaning"] == "interested", f"the reply was read as {seen['meaning']}")
         return 1, "“Ja, fortell gjerne mer”: human, interested"
@@ -179,8 +159,8 @@ class Rehearsal:
         """Somebody says stop: nothing more for them, and no follow-up for who answered."""
         mail = await self._first_mail(STOP)
         await self.prospect.answer(mail, "Sluta skriva till mig, tack.", now=datetime.now(UTC))
-        stopped = await self._until(lambda: self._opted_out(STOP), "the stop")
-        follow_ups = await self._advance(
+        stopped = await self.until(lambda: self._opted_out(STOP), "the stop")
+        follow_ups = await self.advance(
             lambda: self._delivered("one-more-thought", WRITTEN_TO - 2), "follow-ups"
         )
         again = {mail.recipients[0] for mail in follow_ups}
@@ -190,9 +170,9 @@ class Rehearsal:
 
     async def unlock(self) -> tuple[Any, str]:
         """The offer arrives where the answer came from, and the page opens."""
-        unlocks = await self._rows("/api/unlocks", prospect_id=self._person)
+        unlocks = await self.rows("/api/unlocks", prospect_id=self._person)
         require(len(unlocks) == 1, f"one unlock was earned, there are {len(unlocks)}")
-        offers = await self._advance(lambda: self._delivered("offer", 1), "the offer of a call")
+        offers = await self.advance(lambda: self._delivered("offer", 1), "the offer of a call")
         require(self._page in offers[0].text, "the offer does not carry the page")
         seen = await self.prospect.visit(f"{self._page}/times")
         require(seen.status == 200, f"the times page answers {seen.status}")
@@ -206,13 +186,13 @@ class Rehearsal:
         form = {"start": self._start, "zone": "Europe/Oslo", "note": "Ring gjerne på Teams."}
         answer = await self.prospect.submit(f"{self._page}/book", form)
         require(answer.status == 303, f"booking answered {answer.status}")
-        bookings = await self._rows("/api/bookings")
+        bookings = await self.rows("/api/bookings")
         require(len(bookings) == 1, f"one booking, not {len(bookings)}")
         return 1, f"{self._start}, by the prospect's own hand"
 
     async def invite(self) -> tuple[Any, str]:
         """Both invitations, read as a calendar reads them."""
-        found = await self._until(self._both_invitations, "both invitations")
+        found = await self.until(self._both_invitations, "both invitations")
         theirs, ours = found
         require(theirs.uid == ours.uid, "the two invitations are different events")
         require({theirs.method, ours.method} == {"REQUEST"}, "an invitation is no REQUEST")
@@ -260,71 +240,32 @@ class Rehearsal:
 
     # --- looking
 
-    async def _rows(self, path: str, **query: str) -> list[dict[str, Any]]:
-        answer = await self._http.get(path, params={"limit": "100", **query})
-        require(answer.status_code == 200, f"{path} answered {answer.status_code}: {answer.text}")
-        found: list[dict[str, Any]] = answer.json()["items"]
-        return found
-
     async def _first_mail(self, address: str) -> Mail:
-        mails = self._mailbox.of(address)
+        mails = self.mailbox.of(address)
         require(mails, f"{address} got no mail")
-        people = await self._rows("/api/prospects", address=address)
+        people = await self.rows("/api/prospects", address=address)
         self._person = people[0]["id"] if address == YES else self._person
         return mails[0]
 
     async def _delivered(self, step: str, count: int) -> list[Mail] | None:
         """The mails of one step, once `count` are in. Every message arrived exactly once."""
-        rows = await self._rows("/api/messages", state="sent")
+        rows = await self.rows("/api/messages", state="sent")
         wanted = {row["rfc_message_id"] for row in rows if row["step"] == step}
-        mails = [mail for mail in self._mailbox.mails() if mail.message_id in wanted]
+        mails = [mail for mail in self.mailbox.mails() if mail.message_id in wanted]
         require(len(mails) <= len(wanted), f"a message of the step {step} arrived twice")
         return mails if len(mails) >= count else None
 
     async def _engagement(self, kind: str) -> dict[str, Any] | None:
-        rows = await self._rows("/api/engagements", prospect_id=self._person)
+        rows = await self.rows("/api/engagements", prospect_id=self._person)
         return next((row for row in rows if row["kind"] == kind), None)
 
     async def _opted_out(self, address: str) -> dict[str, Any] | None:
-        people = await self._rows("/api/prospects", address=address)
+        people = await self.rows("/api/prospects", address=address)
         return people[0] if people and people[0]["opted_out_at"] else None
 
     async def _both_invitations(self) -> tuple[Invitation, Invitation] | None:
         found = [
-            [event for mail in self._mailbox.of(address) for event in invitations(mail)]
+            [event for mail in self.mailbox.of(address) for event in invitations(mail)]
             for address in (YES, world.HOST_ADDRESS)
         ]
         return (found[0][0], found[1][0]) if all(found) else None
-
-    # --- time
-
-    async def _until(self, look: Callable[[], Awaitable[T | None]], what: str) -> T:
-        """What `look` finds, as soon as it finds something."""
-        deadline = time.monotonic() + _PATIENCE
-        while (found := await look()) is None:
-            require(time.monotonic() < deadline, f"{what} did not come in {_PATIENCE:.0f} s")
-            await asyncio.sleep(0.1)
-        return found
-
-    async def _advance(self, look: Callable[[], Awaitable[T | None]], what: str) -> T:
-        """The same, moving time to the next thing due whenever nothing happens."""
-        deadline = time.monotonic() + _PATIENCE
-        before, since = await self._stand(), time.monotonic()
-        while (found := await look()) is None:
-            require(time.monotonic() < deadline, f"{what} did not come in {_PATIENCE:.0f} s")
-            stand = await self._stand()
-            if stand != before:
-                before, since = stand, time.monotonic()
-            elif time.monotonic() - since > _STILL:
-                await self._move("next")
-                since = time.monotonic()
-            await asyncio.sleep(0.1)
-        return found
-
-    async def _stand(self) -> tuple[int, int]:
-        rows = await self._rows("/api/messages")
-        return len(self._mailbox.names()), sum(row["state"] == "sent" for row in rows)
-
-    async def _move(self, to: str) -> None:
-        answer = await self._http.post("/sandbox/clock", data={"to": to})
-        require(answer.status_code == 303, f"the clock answered {answer.status_code}")

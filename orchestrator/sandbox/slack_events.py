@@ -51,8 +51,10 @@ def message_shape(install: Install, message: Message) -> dict[str, Any]:
         "user": message.user,
         "text": message.text,
         "ts": message.ts,
-        "team": install.team_id,
+        "team": message.team,
     }
+    if message.team != install.team_id:  # somebody elsewhere, in a shared channel
+        shown |= {"user_team": message.team, "source_team": message.team}
     if message.blocks:
         shown["blocks"] = message.blocks
     if message.bot_id:

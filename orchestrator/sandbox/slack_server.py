@@ -49,15 +49,17 @@ class NewApp(BaseModel):
 
     sender: str = Field(min_length=1, max_length=80)
     workspace: str = Field(HOME, pattern="^T[A-Z0-9]{2,20}$")
+    name: str = Field("Avtale", min_length=1, max_length=80)
 
 
 @router.post("/apps")
 async def install(request: Request, body: NewApp) -> dict[str, str]:
     """Install an app; what its owner copies into the sender's settings and secrets."""
     slack = slack_of(request)
-    made = slack.world.install(body.sender, body.workspace)
+    made = slack.world.install(body.sender, body.workspace, body.name)
     return {
         "workspace": made.team_id,
+        "address": f"{made.team_id}:{made.bot_user}",
         "base_url": f"{slack.app.settings.base_url}/sandbox/slack/api/",
         "bot_token": made.token,
         "signing_secret": made.signing_secret,

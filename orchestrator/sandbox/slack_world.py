@@ -36,7 +36,7 @@ class Install(BaseModel):
     app_id: str
     bot_id: str
     bot_user: str
-    name: str = "Avtale"
+    name: str
     scopes: str = SCOPES
     revoked: bool = False
 
@@ -59,6 +59,7 @@ class Message(BaseModel):
 
     ts: str
     user: str
+    team: str
     bot_id: str | None = None
     text: str = ""
     blocks: list[dict[str, Any]] = []
@@ -128,7 +129,7 @@ class SlackWorld:
         partial.write_text(self.state.model_dump_json())
         partial.rename(self._file)
 
-    def install(self, sender: str, team_id: str) -> Install:
+    def install(self, sender: str, team_id: str, name: str = "Avtale") -> Install:
         """Install an app for the sender called `sender`; the same one when it is there."""
         found = next((each for each in self.state.installs.values() if each.sender == sender), None)
         if found is not None:
@@ -141,6 +142,7 @@ class SlackWorld:
             app_id=made_id("A", sender),
             bot_id=made_id("B", sender),
             bot_user=made_id("U", "bot", sender),
+            name=name,
         )
         self.state.installs[made.token] = made
         self.save()
@@ -255,7 +257,9 @@ class SlackWorld:
             raise SlackError("is_archived")
         at = max(now.timestamp(), self.state.last_ts + 0.000_01)
         self.state.last_ts = at
-        message = Message(ts=f"{at:.6f}", user=user, text=text, **rest)
+        writer = self.state.people.get(user)
+        team = writer.team_id if writer else self.state.installs[conversation.token].team_id
+        message = Message(ts=f"{at:.6f}", user=user, team=team, text=text, **rest)
         conversation.messages.append(message)
         return message
 

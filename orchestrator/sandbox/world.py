@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
+
 from orchestrator.config import Settings
 from orchestrator.sandbox.commands import Commands
 from orchestrator.sandbox.post_office import port_file
@@ -13,6 +15,17 @@ from orchestrator.sandbox.post_office import port_file
 DEMO = Path(__file__).parents[2] / "templates" / "demo"
 SEQUENCE = "demo-first-touch"
 SENDER, SENDER_ADDRESS = "kari", "kari@fjordledger.example"
+SENDER_NAME, HOST_NAME = "Kari Lunde", "Jonas Berg"
+WORKSPACE, CONNECT, NETWORK, BY_HAND = "kari-slack", "kari-connect", "kari-network", "jonas-network"
+# Which people each sender writes to, by a column of the file.
+REACHED = {
+    SENDER: "by email",
+    WORKSPACE: "in our workspace",
+    CONNECT: "by Slack Connect",
+    NETWORK: "on the network",
+    BY_HAND: "by hand",
+}
+_SECRETS = ("bot_token", "signing_secret", "api_key", "webhook_secret")
 HOST_ADDRESS = "jonas@fjordledger.example"
 ORGANISATION, POSTAL_ADDRESS = "Fjord Ledger", "Brattøra 1, 7010 Trondheim"
 
@@ -41,18 +54,70 @@ async def add_accounts(avtale: Commands, smtp: tuple[str, int]) -> None:
         await avtale("senders", "set", SENDER, *where)
         return
     await avtale(
-        *("senders", "add", SENDER, "--address", SENDER_ADDRESS, "--display-name", "Kari Lunde"),
+        *("senders", "add", SENDER, "--address", SENDER_ADDRESS, "--display-name", SENDER_NAME),
         *(*where, "--security", "plain_without_encryption", "--zone", "Europe/Oslo"),
         *("--gap", "0", "--jitter", "0", "--daily-cap", "200", "--hours", "07:00-18:00"),
     )
     await avtale(
-        *("hosts", "add", "sales", "--display-name", "Jonas Berg", "--email", HOST_ADDRESS),
+        *("hosts", "add", "sales", "--display-name", HOST_NAME, "--email", HOST_ADDRESS),
         *("--zone", "Europe/Oslo", "--location", "https://meet.fjordledger.example/jonas"),
     )
 
 
+async def add_channels(avtale: Commands, settings: Settings) -> None:
+    """Senders on the sandbox's Slack and network, as an operator sets them up: take the credentials
+    that the provider shows, and hand them to Avtale."""
+    async with httpx.AsyncClient(
+        base_url=settings.base_url, timeout=15, trust_env=False
+    ) as provider:
+
+        async def asked(path: str, **values: str) -> dict[str, str]:
+            answer = await provider.post(f"/sandbox/{path}", json=values)
+            answer.raise_for_status()
+            found: dict[str, str] = answer.json()
+            return found
+
+        def slack(sender: str) -> Any:
+            return asked("slack/control/apps", sender=sender, name=SENDER_NAME)
+
+        here, elsewhere = await slack(WORKSPACE), await slack(CONNECT)
+        seat = await asked("network/control/accounts", sender=NETWORK, name=SENDER_NAME)
+    await asyncio.gather(
+        _save(avtale, WORKSPACE, "slack", here, ("workspace", "base_url"), reach="workspace"),
+        _save(avtale, CONNECT, "slack", elsewhere, ("workspace", "base_url"), reach="connect"),
+        _save(
+            *(avtale, NETWORK, "linkedin", seat | {"address": "kari-lunde"}),
+            ("base_url", "account_id", "user_id", "tier"),
+            mode="automatic",
+            terms_accepted="true",
+        ),
+        _save(avtale, BY_HAND, "linkedin", {"address": "jonas-berg"}, (), mode="manual"),
+    )
+
+
+async def _save(
+    avtale: Commands,
+    name: str,
+    channel: str,
+    shown: dict[str, str],
+    names: tuple[str, ...],
+    **chosen: str,
+) -> None:
+    """One sender: settings by name, what is secret on stdin."""
+    settings = chosen | {each: shown[each] for each in names}
+    secrets = {each: shown[each] for each in _SECRETS if each in shown}
+    await avtale(
+        *("senders", "save", name, "--channel", channel, "--address", shown["address"]),
+        *("--display-name", HOST_NAME if name == BY_HAND else SENDER_NAME),
+        *("--zone", "Europe/Oslo", "--gap", "0", "--jitter", "0", "--hours", "07:00-18:00"),
+        *(word for pair in settings.items() for word in ("--set", "=".join(pair))),
+        *(("--secrets-stdin",) if secrets else ()),
+        stdin=json.dumps(secrets),
+    )
+
+
 async def import_people(avtale: Commands) -> int:
-    """The twelve people of the demo; how many are known now."""
+    """The sixteen people of the demo; how many are known now."""
     await avtale("prospects", "import", str(DEMO / "prospects.csv"), "--json")
     return len((await avtale("prospects", "list", "--json")).value)
 
@@ -62,7 +127,11 @@ async def publish(avtale: Commands) -> Any:
     return (await avtale("sequence", "publish", str(DEMO / "first-touch.yaml"), "--json")).value
 
 
-async def enroll(avtale: Commands) -> Any:
-    """Enroll everybody; doing it twice enrolls once."""
-    options = ("--where", "email exists", "--sender", SENDER, "--json")
-    return (await avtale("enroll", SEQUENCE, *options)).value
+async def enroll(avtale: Commands, *senders: str) -> None:
+    """Enroll whom `senders` write to, everybody without any; doing it twice enrolls once."""
+
+    async def part(sender: str) -> None:
+        where = f"attributes.reached = '{REACHED[sender]}'"
+        await avtale("enroll", SEQUENCE, "--where", where, "--sender", sender, "--json")
+
+    await asyncio.gather(*(part(sender) for sender in senders or REACHED))

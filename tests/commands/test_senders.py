@@ -66,3 +66,31 @@ def test_an_error_is_one_line(typed: Type) -> None:
     result = typed("pause", "nobody")
     assert result.exit_code == 2
     assert "no sender called `nobody`" in result.output
+
+
+def test_a_sender_on_another_channel_is_saved_twice_and_is_one(typed: Type) -> None:
+    save = ("save", "kari-network", "--channel", "linkedin", "--address", "kari-lunde")
+    added = typed(*save, "--set", "mode=manual", "--daily-cap", "5")
+    assert added.exit_code == 0, added.output
+    key = json.dumps({"api_key": CANARY, "webhook_secret": CANARY})
+    terms = typed(
+        *(*save, "--set", "mode=automatic", "--set", "account_id=acc_1", "--secrets-stdin"),
+        stdin=key,
+    )
+    assert "terms_accepted" in f"{terms.output}{terms.exception}"
+    agreed = (
+        "--set",
+        "mode=automatic",
+        "--set",
+        "account_id=acc_1",
+        "--set",
+        "terms_accepted=true",
+    )
+    changed = typed(*save, *agreed, "--secrets-stdin", stdin=key)
+    assert changed.exit_code == 0, changed.output
+    shown = typed("show", "kari-network")
+    assert json.loads(shown.stdout)["settings"]["terms_accepted"] is True
+    assert CANARY not in shown.output + changed.output
+    assert typed("save", "kari-network", "--channel", "slack").exit_code != 0
+    assert typed(*save, "--set", "mode").exit_code != 0
+    assert typed(*save, "--secrets-stdin", stdin="canary").exit_code != 0

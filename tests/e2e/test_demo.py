@@ -9,6 +9,7 @@ import pytest
 STAGES = [
     *("imported", "published", "enrolled", "sent", "opened", "clicked"),
     *("replied", "stopped", "unlocked", "booked", "invited"),
+    *("slack", "slack_connect", "network", "manual"),
 ]
 
 

@@ -134,6 +134,11 @@ async def test_slack_connect_waits_for_the_acceptance(sandbox: Sandbox) -> None:
     assert event["channel"]["id"] == channel
     assert (await client.post(channel=channel, text="Hei")).json()["ok"]
     assert (await client.form("conversations.info", channel=channel))["channel"]["is_ext_shared"]
+    where = f"/sandbox/slack/conversations/{channel}/messages"
+    assert (await sandbox.browser.post(where, data={"text": "Hei"})).status_code == 303
+    theirs = [each["event"] for each in events(sandbox, "message") if "bot_id" not in each["event"]]
+    assert [each["team"] for each in theirs] == [event["accepting_user"]["team_id"]]
+    assert theirs[0]["team"] != client.credentials["workspace"]
     again = await sandbox.browser.post(f"/sandbox/slack/invites/{invited['invite_id']}/decline")
     assert again.status_code == 404
 
