@@ -23,7 +23,7 @@ from orchestrator.store import deliveries, subscriptions
 from orchestrator.wiring import App
 
 AT_ONCE = 8  # deliveries to one subscription at the same time, per process
-_LEASE_SECONDS = 60.0  # longer than an attempt can take
+_LEAST_LEASE = 20.0  # seconds; longer than an attempt can take
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +52,8 @@ async def deliver_webhooks(
         if row is None or not row["enabled"]:
             return 0
         most = AT_ONCE if row["failing_since"] is None else 1
-        leased = await deliveries.lease(
-            conn, subscription_id, now=now, most=most, seconds=_LEASE_SECONDS
-        )
+        seconds = max(_LEAST_LEASE, app.settings.lease_seconds)
+        leased = await deliveries.lease(conn, subscription_id, now=now, most=most, seconds=seconds)
     keys = signing_keys(app.keys, row, now)
     tries = [_try(app, egress, row, one, keys, now, wall) for one in leased]
     for outcome in await asyncio.gather(*tries, return_exceptions=True):

@@ -19,12 +19,13 @@ where p.id = cast(:id as uuid)
 order by p.id limit :most
 """)
 
+# A task is told from its own row, which has its title.
 _HAPPENED = text("""
 select told.*, s.name as sequence, v.number as version, m.kind as message_kind, m.channel,
   coalesce(m.step, told.detail ->> 'step') as step, se.name as sender, f.subject
 from (
   select h.at, h.id as turn, h.kind, h.detail, h.enrollment_id, h.message_id
-  from history h where h.prospect_id = :prospect
+  from history h where h.prospect_id = :prospect and h.kind <> 'task.opened'
   union all
   select g.recorded_at, 0, 'engagement.recorded',
     jsonb_build_object('engaged_by', g.kind, 'grade', g.grade, 'meaning', g.meaning,
