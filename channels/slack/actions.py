@@ -31,6 +31,7 @@ def _action(
         if pressed and user
         else f"{fallback}:{name}",
         occurred_at=moment(pressed),
+        address=person(team, user),
         user_ref=person(team, user),
         thread_ref=channel,
         provider_ref=place(channel, at),

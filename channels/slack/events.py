@@ -116,9 +116,11 @@ def _message(delivery: Delivery) -> ChannelEvent:
     )
     if not direct and not delivery.shared:
         return delivery.unknown("not said to us")
+    who = person(delivery.team, user)
     return delivery.made(
         "message",
-        user_ref=person(delivery.team, user),
+        address=who,
+        user_ref=who,
         provider_ref=_answered(event, channel, at),
         text=plain(event.get("text")),
     )
@@ -159,10 +161,12 @@ def _reaction(delivery: Delivery) -> ChannelEvent:
     by_us = author in delivery.ours if delivery.ours else channel.startswith("D")
     if not by_us or author == user:
         return delivery.unknown("not of a message of ours")
+    who = person(delivery.team, user)
     return delivery.made(
         "reaction",
         thread_ref=channel,
-        user_ref=person(delivery.team, user),
+        address=who,
+        user_ref=who,
         provider_ref=ref,
         text=token(event, "reaction") or "",
     )
@@ -186,8 +190,7 @@ def _declined(delivery: Delivery) -> ChannelEvent:
 
 def _invitation(delivery: Delivery, kind: EventKind) -> ChannelEvent:
     at = delivery.event.get("event_ts") or delivery.outer.get("event_time")
-    said = token(delivery.event, "type") or ""
-    return invite_event(kind, delivery.external_id, delivery.event, at, type=said)
+    return invite_event(kind, delivery.event, at, fallback=delivery.external_id)
 
 
 def _link(delivery: Delivery) -> ChannelEvent:

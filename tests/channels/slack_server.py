@@ -55,6 +55,12 @@ class FakeSlack:
         """The next call of `method` gets this."""
         self.faults[method].append(Fault(**fault))
 
+    @property
+    def patience(self) -> float:
+        """Seconds that a client should wait: few where it will wait in vain."""
+        queued = (fault for waiting in self.faults.values() for fault in waiting)
+        return 0.5 if any(fault is not None and fault.hang for fault in queued) else 10
+
     async def hanging(self, number: int) -> None:
         """Until so many calls are waiting for ever."""
         async with self.changed:
@@ -200,7 +206,7 @@ def slack_account(port: int, **settings: Any) -> Account:
     values = {
         "workspace": WORKSPACE,
         "base_url": f"http://127.0.0.1:{port}/api/",
-        "timeout": 0.4,
+        "timeout": 10,
     }
     return Account(
         uuid7(), "kari-slack", f"{WORKSPACE}:U0BOT", "Kari Nordmann", values | settings, SECRETS

@@ -210,7 +210,7 @@ async def test_a_message_to_another_workspace_waits_for_the_acceptance(
 
 def asking(channel: SlackChannel, slack: FakeSlack, **values: Any) -> Any:
     """An account that invites, and a frozen invitation."""
-    account = slack_account(slack.port, reach="connect")
+    account = slack_account(slack.port, reach="connect", timeout=slack.patience)
     said = draft(request=True, text="", **values)
     payload = channel.freeze(account, said)
     return account, OutboundMessage(
@@ -275,8 +275,8 @@ async def test_an_invitation_that_is_refused_says_so(
 async def test_an_invitation_without_an_answer_is_unknown_until_slack_is_asked(
     slack: FakeSlack, channel: SlackChannel, fault: dict[str, Any], acts: bool
 ) -> None:
-    account, frozen = asking(channel, slack)
     slack.fail("conversations.inviteShared", **fault, acts=acts)
+    account, frozen = asking(channel, slack)
     assert isinstance(await channel.send(account, frozen, passing()[0]), Unknown)
     found = await channel.find(account, frozen)
     if not acts:
@@ -383,6 +383,7 @@ async def test_polling_tells_of_acceptances_that_need_no_approval_any_more(
     assert (event.kind, event.user_ref) == ("acceptance", "T0THEIRS:U0OLA")
     assert (event.thread_ref, event.provider_ref) == (sent.thread_ref, sent.request_ref)
     assert event.address == "ola@prospect.example"
+    assert event.external_id == f"invite:{sent.request_ref}:acceptance"
     assert await channel.poll(account, since) == [event]
     assert await channel.poll(account, datetime(2027, 1, 1, tzinfo=UTC)) == []
     slack.invites[0] |= {"acceptances": [], "status": "declined"}

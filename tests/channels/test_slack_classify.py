@@ -42,7 +42,7 @@ async def channel() -> AsyncIterator[SlackChannel]:
 
 async def sent(slack: FakeSlack, channel: SlackChannel, **values: Any) -> tuple[SendResult, int]:
     """The result of a send, and how often it asked to pass."""
-    account = slack_account(slack.port)
+    account = slack_account(slack.port, timeout=slack.patience)
     pass_point, asked = passing()
     result = await channel.send(account, message(channel, account, **values), pass_point)
     return result, len(asked)
@@ -184,6 +184,15 @@ async def test_a_refused_connection_is_not_sent_even_after_the_point(
     assert len(asked) == 1
 
 
+async def test_a_dropped_post_is_not_posted_again(slack: FakeSlack, channel: SlackChannel) -> None:
+    account = slack_account(slack.port)  # waits for slack-sdk's own second attempt, if it came
+    slack.fail(POST, drop=True, acts=True)
+    result = await channel.send(account, message(channel, account), passing()[0])
+    assert isinstance(result, Unknown)
+    assert "dropped" in result.detail
+    assert (len(slack.posts), len(slack.called(POST))) == (1, 1)
+
+
 async def test_a_redirect_is_not_followed(slack: FakeSlack, channel: SlackChannel) -> None:
     where = f"http://127.0.0.1:{slack.port}/api/chat.postMessage"
     slack.fail(POST, status=307, headers={"Location": where}, body="", kind="text/html")
@@ -201,7 +210,7 @@ async def test_nothing_leaves_when_the_point_says_no(
 
 
 async def test_one_lane_that_hangs_holds_no_other(slack: FakeSlack, channel: SlackChannel) -> None:
-    ill, well = slack_account(slack.port, timeout=30), slack_account(slack.port)
+    ill, well = slack_account(slack.port), slack_account(slack.port)
     for _ in range(120):  # more than an aiohttp session lets out at once by itself
         slack.fail("users.lookupByEmail", hang=True)
     frozen = message(channel, ill)
