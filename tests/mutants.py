@@ -97,6 +97,9 @@ MUTANTS: dict[str, Mutant] = {
     "answer not re-checked": Mutant(
         "L4", HANDOVER, "(e.answered_at is null or m.kind = 'call_offer')", "true", POINT
     ),
+    "unread answers not seen": Mutant(
+        "L4", HANDOVER, "x.detail->'refs' ?| array(", "false and x.detail->'refs' ?| array(", POINT
+    ),
     "no lock on the prospect": Mutant(
         "L4", HANDOVER, '("prospects", "for no key update"),', '("prospects", ""),', POINT
     ),

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator.rules.mail.refs import refs
 from orchestrator.store import inbox
 
 
@@ -25,6 +26,9 @@ async def take_event(
     `detail` is about the way it came: `sender` (a sender's id), `envelope_from`, `envelope_to`.
     Answer the provider only after the commit.
     """
+    if kind == "mail":
+        # Until somebody has read it, nothing leaves to whoever it may be from (store.handover).
+        detail = detail | {"refs": refs(raw)}
     return await inbox.add(
         conn,
         source=source,

@@ -19,6 +19,7 @@ from orchestrator.flows.deliver import deliver, settle
 from orchestrator.flows.plan import plan
 from orchestrator.flows.stop_person import stop_person
 from orchestrator.flows.sweep import sweep
+from orchestrator.flows.take_event import take_event
 from orchestrator.ids import uuid7
 from orchestrator.models.messages import messages, senders
 from orchestrator.models.people import identities, prospects, suppressions
@@ -112,6 +113,11 @@ def _suppress(scope: str, *, other_address: bool = False) -> Stop:
     return act
 
 
+async def _answer_unread(_app: App, conn: AsyncConnection, found: Claimed) -> None:
+    raw = f"From: ola\r\nReferences: <x@y>\r\n {found.row.rfc_message_id}\r\n\r\nHi".encode()
+    await take_event(conn, source="mail", external_id="1", kind="mail", raw=raw, detail={}, now=NOW)
+
+
 STOPS: dict[str, Stop] = {
     "opt-out": _opt_out,
     "opt-out column alone": _set(prospects, opted_out_at=NOW),
@@ -125,6 +131,7 @@ STOPS: dict[str, Stop] = {
     "enrollment stopped": _set(enrollments, state="stopped"),
     "sequence paused": _set(sequences, state="paused"),
     "sender paused": _set(senders, paused_at=NOW),
+    "answered, and nobody has read it yet": _answer_unread,
     "lease run out": _set(messages, lease_until=text("now() - interval '1 second'")),
     "leased by another since": _set(messages, state="leased", fence=messages.c.fence + 1),
 }
