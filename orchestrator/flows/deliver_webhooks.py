@@ -98,6 +98,8 @@ async def _try(
         trouble = f"refused: {error}"
     except NoAnswer as error:
         trouble = str(error)
+    except Exception as error:  # noqa: BLE001 - what broke has failed; unsettled it would come for ever
+        trouble = f"broken: {type(error).__name__}"
     done = _Done(answer, trouble, millis_since(started))
     async with transaction(app.engine) as conn:
         await _settle(conn, app.keys, row, leased, done, now + timedelta(milliseconds=done.millis))

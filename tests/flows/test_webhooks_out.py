@@ -82,7 +82,8 @@ async def deliver(
 
 async def rows(engine: AsyncEngine, table: Any, *where: Any) -> list[dict[str, Any]]:
     async with transaction(engine) as conn:
-        found = await conn.execute(select(table).where(*where).order_by(table.c.id))
+        order = table.c.get("history_id", table.c.id)  # ids of one millisecond have no order
+        found = await conn.execute(select(table).where(*where).order_by(order))
         return [dict(row) for row in found.mappings()]
 
 
@@ -350,6 +351,23 @@ async def test_a_failing_receiver_is_tried_for_a_day_and_then_disabled(
     assert sorted(json.loads(parts(one)[1])["type"] for one in seen) == [
         "booking.made", "booking.moved",
     ]  # fmt: skip
+
+
+async def test_an_attempt_that_breaks_here_is_a_failure_like_any_other(
+    app: App, egress: Egress, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: Any, **__: Any) -> None:
+        raise RuntimeError
+
+    made = await subscribe(app, 1)
+    await happen(app, "booking.made")
+    await all_out(app)
+    monkeypatch.setattr(egress, "post", broken)
+    assert await deliver(app, egress, made) == 1
+    (row,) = await rows(app.engine, deliveries)
+    assert (row["state"], row["lease_until"]) == ("pending", None)
+    assert row["due_at"] > NOW
+    assert (await rows(app.engine, attempts))[0]["detail"] == {"trouble": "broken: RuntimeError"}
 
 
 async def test_410_disables_at_once_and_a_redirect_is_a_failure(app: App, egress: Egress) -> None:
