@@ -1,15 +1,20 @@
 """The options of `avtale senders add` and `set`, and what is secret among them."""
 
+import json
 import sys
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, Any
 
 import typer
 
+from channels.registry import NAMES
 from orchestrator.config import get_settings
 from orchestrator.errors import BadInput
 
 PASSWORD = "AVTALE_SENDER_PASSWORD"  # noqa: S105 - the name of a variable
 IMAP_PASSWORD = "AVTALE_SENDER_IMAP_PASSWORD"  # noqa: S105 - the name of a variable
+
+DEFAULT_CHANNEL = NAMES[0]
 
 Name = Annotated[str, typer.Argument(help="What this sender is called.")]
 Json = Annotated[bool, typer.Option("--json", help="JSON on stdout.")]
@@ -52,6 +57,60 @@ Tracking = Annotated[
     bool | None,
     typer.Option("--tracking/--no-tracking", help="Whether opens and clicks may be seen."),
 ]
+Channel = Annotated[
+    str, typer.Option("--channel", help=f"How it reaches people: {', '.join(NAMES)}.")
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="A setting as NAME=VALUE; VALUE may be JSON. Repeat it."),
+]
+Secret = Annotated[
+    list[str] | None,
+    typer.Option("--secret", help="Ask for the secret of this name. Repeat it."),
+]
+SecretsIn = Annotated[
+    bool, typer.Option("--secrets-stdin", help="Read a JSON object of secrets from stdin.")
+]
+
+
+def settings_of(given: Sequence[str] | None) -> dict[str, Any]:
+    """`reach=connect` and `ban_days=30`: what is JSON is read as such. Raises BadInput."""
+    found: dict[str, Any] = {}
+    for each in given or ():
+        name, sign, value = each.partition("=")
+        if not sign or not name:
+            raise BadInput(f"--set {each}: write NAME=VALUE.")
+        try:
+            found[name] = json.loads(value)
+        except ValueError:
+            found[name] = value
+    return found
+
+
+def secrets_of(names: Sequence[str] | None, *, from_stdin: bool) -> dict[str, str]:
+    """Secrets by name: a JSON object on stdin, or each asked for. Never an argument."""
+    if not from_stdin:
+        return {name: _asked(name) for name in names or ()}
+    try:
+        found = json.loads(sys.stdin.read())
+    except ValueError:
+        found = None
+    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
+        raise BadInput('--secrets-stdin: write a JSON object of texts, such as {"api_key": "..."}.')
+    return found
+
+
+def _asked(name: str) -> str:
+    if not sys.stdin.isatty():
+        raise BadInput(f"--secret {name}: nobody can be asked here: pass --secrets-stdin.")
+    return str(typer.prompt(name, hide_input=True, err=True))
+
+
+def hours_of(days: str | None, hours: str | None) -> dict[str, str] | None:
+    """The window of a sender; what is left out is as usual. None: neither was said."""
+    if days is None and hours is None:
+        return None
+    return {"days": days or "mon-fri", "hours": hours or "08:00-16:00"}
 
 
 def read_secrets(password: bool, imap: bool, from_stdin: bool) -> dict[str, str]:

@@ -1,7 +1,5 @@
 """`avtale senders save`: a sender on any channel, its settings by name."""
 
-import json
-import sys
 from typing import Annotated, Any
 
 import typer
@@ -16,7 +14,13 @@ from orchestrator.commands.sender_options import (
     Hours,
     Jitter,
     Name,
+    Secret,
+    SecretsIn,
+    Settings,
     Zone,
+    hours_of,
+    secrets_of,
+    settings_of,
 )
 from orchestrator.db import transaction
 from orchestrator.errors import BadInput, NotFound
@@ -31,13 +35,9 @@ def save(
     address: Annotated[
         str | None, typer.Option("--address", help="Who writes, as the channel names people.")
     ] = None,
-    setting: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="A setting as NAME=VALUE; VALUE may be JSON. Repeat it."),
-    ] = None,
-    secrets_stdin: Annotated[
-        bool, typer.Option("--secrets-stdin", help="Read a JSON object of secrets from stdin.")
-    ] = False,
+    setting: Settings = None,
+    secret: Secret = None,
+    secrets_stdin: SecretsIn = False,
     display_name: DisplayName = None,
     daily_cap: Cap = None,
     gap: Gap = None,
@@ -54,10 +54,10 @@ def save(
     values = {
         "address": address, "display_name": display_name, "daily_cap": daily_cap,
         "gap_seconds": gap, "gap_jitter_seconds": jitter, "zone": zone,
-        "hours": _window(days, hours), "settings": _settings(setting or []) or None,
+        "hours": hours_of(days, hours), "settings": settings_of(setting) or None,
     }  # fmt: skip
     given = {key: value for key, value in values.items() if value is not None}
-    secrets = _secrets() if secrets_stdin else {}
+    secrets = secrets_of(secret, from_stdin=secrets_stdin)
     added = run(lambda parts: _saved(parts, name, channel, given, secrets))
     err.print(f"{'Added' if added else 'Changed'}. `avtale senders test {name}` tries it out.")
 
@@ -78,33 +78,3 @@ async def _saved(
             secrets=secrets, now=await database_now(conn), new=before is None,
         )  # fmt: skip
     return before is None
-
-
-def _window(days: str | None, hours: str | None) -> dict[str, str] | None:
-    if days is None and hours is None:
-        return None
-    return {"days": days or "mon-fri", "hours": hours or "08:00-16:00"}
-
-
-def _settings(given: list[str]) -> dict[str, Any]:
-    """`reach=connect` and `ban_days=30`: what is JSON is read as such. Raises BadInput."""
-    found: dict[str, Any] = {}
-    for each in given:
-        name, sign, value = each.partition("=")
-        if not sign or not name:
-            raise BadInput(f"--set {each}: write NAME=VALUE.")
-        try:
-            found[name] = json.loads(value)
-        except ValueError:
-            found[name] = value
-    return found
-
-
-def _secrets() -> dict[str, str]:
-    try:
-        found = json.loads(sys.stdin.read())
-    except ValueError:
-        found = None
-    if not isinstance(found, dict) or not all(isinstance(one, str) for one in found.values()):
-        raise BadInput('--secrets-stdin: write a JSON object of texts, such as {"api_key": "..."}.')
-    return found

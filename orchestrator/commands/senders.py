@@ -5,15 +5,16 @@ from typing import Annotated, Any
 from uuid import UUID
 
 import typer
-from rich.table import Table
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.clock import database_now
-from orchestrator.commands import sender_save
-from orchestrator.commands.common import emit, err, out, run
+from orchestrator.commands import sender_list, sender_save
+from orchestrator.commands.common import err, out, run
 from orchestrator.commands.sender_options import (
+    DEFAULT_CHANNEL,
     CaFile,
     Cap,
+    Channel,
     Days,
     DisplayName,
     Gap,
@@ -25,16 +26,21 @@ from orchestrator.commands.sender_options import (
     ImapSecurity,
     ImapUsername,
     Jitter,
-    Json,
     Name,
     PasswordIn,
     Port,
+    Secret,
+    SecretsIn,
     Security,
+    Settings,
     Tokens,
     Tracking,
     Username,
     Zone,
+    hours_of,
     read_secrets,
+    secrets_of,
+    settings_of,
 )
 from orchestrator.db import transaction
 from orchestrator.errors import BadInput
@@ -42,7 +48,6 @@ from orchestrator.flows.check_sender import check_sender
 from orchestrator.flows.pause_sender import pause_sender
 from orchestrator.flows.resume_sender import resume_sender
 from orchestrator.flows.save_sender import save_sender
-from orchestrator.store import senders
 from orchestrator.wiring import App
 
 app = typer.Typer(help="Senders: the accounts that messages leave from.", no_args_is_help=True)
@@ -51,8 +56,14 @@ app = typer.Typer(help="Senders: the accounts that messages leave from.", no_arg
 @app.command()
 def add(
     name: Name,
-    address: Annotated[str, typer.Option("--address", help="The mailbox that writes.")],
-    host: Annotated[str, typer.Option("--host", help="The SMTP server.")],
+    address: Annotated[
+        str, typer.Option("--address", help="Who writes, as the channel names people.")
+    ],
+    channel: Channel = DEFAULT_CHANNEL,
+    setting: Settings = None,
+    secret: Secret = None,
+    secrets_stdin: SecretsIn = False,
+    host: Host = None,
     display_name: DisplayName = None,
     port: Port = None,
     security: Security = None,
@@ -73,17 +84,28 @@ def add(
     address_tokens: Tokens = None,
     tracking: Tracking = None,
 ) -> None:
-    """Add a mailbox to send from. `avtale senders test NAME` tries it out."""
+    """Add an account to send from. `avtale senders test NAME` tries it out.
+
+    A mailbox has options of its own; what another channel wants is said by --set and --secret:
+
+    avtale senders add kari --address kari@example.com --host smtp.example.com --username kari
+
+    avtale senders add kari-slack --channel slack --address T0123ABCD:U0123ABCD
+    --set workspace=T0123ABCD --secret bot_token --secret signing_secret
+
+    avtale senders add kari-network --channel linkedin --address kari-lunde
+    """
     imap = _imap(imap_host, imap_port, imap_security, imap_username, imap_folder)
     values = _values(
-        address=address, display_name=display_name, daily_cap=daily_cap, gap_seconds=gap,
-        gap_jitter_seconds=jitter, zone=zone, hours=_window(days, hours),
+        channel=channel, address=address, display_name=display_name, daily_cap=daily_cap,
+        gap_seconds=gap, gap_jitter_seconds=jitter, zone=zone, hours=hours_of(days, hours),
         settings=_known(
             host=host, port=port, security=security, username=username, ca_file=ca_file,
             imap=imap, address_tokens=address_tokens, tracking=tracking,
-        ),
+        ) | settings_of(setting),
     )  # fmt: skip
     secrets = read_secrets(bool(username), bool(imap and imap.get("username")), password_stdin)
+    secrets |= secrets_of(secret, from_stdin=secrets_stdin)
     _save(name, values, secrets, new=True)
     err.print(f"Added. `avtale senders test {name}` tries it out.")
 
@@ -92,6 +114,9 @@ def add(
 def change(
     name: Name,
     address: Annotated[str | None, typer.Option("--address")] = None,
+    setting: Settings = None,
+    secret: Secret = None,
+    secrets_stdin: SecretsIn = False,
     host: Host = None,
     display_name: DisplayName = None,
     port: Port = None,
@@ -120,14 +145,15 @@ def change(
     imap = _imap(imap_host, imap_port, imap_security, imap_username, imap_folder)
     values = _values(
         address=address, display_name=display_name, daily_cap=daily_cap, gap_seconds=gap,
-        gap_jitter_seconds=jitter, zone=zone, hours=_window(days, hours),
+        gap_jitter_seconds=jitter, zone=zone, hours=hours_of(days, hours),
         settings=_known(
             host=host, port=port, security=security, username=username, ca_file=ca_file,
             imap=imap, address_tokens=address_tokens, tracking=tracking,
-        ),
+        ) | settings_of(setting),
     )  # fmt: skip
     wants = bool(username) or new_password or password_stdin
     secrets = read_secrets(wants, bool(imap and imap.get("username")), password_stdin)
+    secrets |= secrets_of(secret, from_stdin=secrets_stdin)
     if not values and not secrets:
         raise BadInput("Nothing to change: name what is to be different.")
     _save(name, values, secrets, new=False)
@@ -135,41 +161,8 @@ def change(
 
 
 app.command(name="save")(sender_save.save)
-
-
-@app.command(name="list")
-def show_all(as_json: Json = False) -> None:
-    """Every sender with its pace and its state."""
-
-    async def work(parts: App) -> list[dict[str, Any]]:
-        async with transaction(parts.engine) as conn:
-            return [dict(row) for row in await senders.listing(conn)]
-
-    rows = run(work)
-    if as_json:
-        emit(rows)
-        return
-    table = Table("name", "channel", "address", "today", "hours", "state")
-    for row in rows:
-        used = row["used"] if row["day"] else 0
-        hours = f"{row['hours']['days']} {row['hours']['hours']} {row['zone']}"
-        table.add_row(
-            *(row["name"], row["channel"], row["address"]),
-            *(f"{used} of {row['daily_cap']}", hours, _state(row)),
-        )
-    out.print(table)
-
-
-@app.command()
-def show(name: Name) -> None:
-    """One sender as JSON. Passwords are never shown: `secrets` says whether there are any."""
-
-    async def work(parts: App) -> dict[str, Any]:
-        async with transaction(parts.engine) as conn:
-            await senders.by_name(conn, name)  # the error for a name that is not there
-            return next(dict(row) for row in await senders.listing(conn) if row["name"] == name)
-
-    emit(run(work))
+app.command(name="list")(sender_list.show_all)
+app.command(name="show")(sender_list.show)
 
 
 @app.command(name="test")
@@ -234,12 +227,6 @@ def _values(*, settings: dict[str, Any], **values: Any) -> dict[str, Any]:
     return _known(**values) | ({"settings": settings} if settings else {})
 
 
-def _window(days: str | None, hours: str | None) -> dict[str, str] | None:
-    if days is None and hours is None:
-        return None
-    return {"days": days or "mon-fri", "hours": hours or "08:00-16:00"}
-
-
 def _imap(
     host: str | None,
     port: int | None,
@@ -251,11 +238,3 @@ def _imap(
     if found and host is None:
         raise BadInput("--imap-host is needed with the other --imap options.")
     return found or None
-
-
-def _state(row: dict[str, Any]) -> str:
-    if row["paused_at"]:
-        return f"paused: {row['pause_reason'] or 'by hand'}"
-    if row["parked_until"]:
-        return f"parked until {row['parked_until']:%H:%M} UTC: {row['park_reason'] or ''}"
-    return "ready"

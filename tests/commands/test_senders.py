@@ -94,3 +94,48 @@ def test_a_sender_on_another_channel_is_saved_twice_and_is_one(typed: Type) -> N
     assert typed("save", "kari-network", "--channel", "slack").exit_code != 0
     assert typed(*save, "--set", "mode").exit_code != 0
     assert typed(*save, "--secrets-stdin", stdin="canary").exit_code != 0
+
+
+def test_a_sender_on_any_channel_is_added_by_its_own_settings(typed: Type) -> None:
+    network = ("add", "kari-network", "--channel", "linkedin", "--address", "kari-lunde")
+    automatic = ("--set", "mode=automatic", "--set", "account_id=acc_1", "--secrets-stdin")
+    keys = json.dumps({"api_key": CANARY, "webhook_secret": CANARY})
+    refused = typed(*network, *automatic, stdin=keys)
+    assert refused.exit_code == 2
+    for words in ("off until you turn it on", "User Agreement", "terms_accepted"):
+        assert words in " ".join(refused.output.split())
+    assert CANARY not in refused.output
+    by_hand = typed(*network)
+    assert by_hand.exit_code == 0, by_hand.output
+    turned = typed("set", "kari-network", *automatic, "--set", "terms_accepted=true", stdin=keys)
+    assert turned.exit_code == 0, turned.output
+    slack = ("add", "kari-slack", "--channel", "slack", "--address", "T0ACME0001:U0KARI0001")
+    assert "workspace" in typed(*slack).output
+    without = typed(*slack, "--set", "workspace=T0ACME0001")
+    assert "bot_token" in without.output
+    tokens = json.dumps({"bot_token": CANARY, "signing_secret": CANARY})
+    added = typed(*slack, "--set", "workspace=T0ACME0001", "--secrets-stdin", stdin=tokens)
+    assert added.exit_code == 0, added.output
+    shown = typed("show", "kari-slack")
+    assert json.loads(shown.stdout)["channel"] == "slack"
+    assert CANARY not in shown.output
+    listed = json.loads(typed("list", "--json").stdout)
+    assert {row["name"]: row["channel"] for row in listed} == {
+        "kari-network": "linkedin",
+        "kari-slack": "slack",
+    }
+
+
+def test_a_mailbox_without_its_server_is_told_so(typed: Type) -> None:
+    refused = typed("add", "kari", "--address", "kari@sender.example")
+    assert refused.exit_code == 2
+    assert "host" in refused.output
+
+
+def test_what_cannot_be_asked_for_or_read_is_refused_in_words(typed: Type) -> None:
+    add = ("add", "x", "--channel", "carrier-pigeon", "--address", "x")
+    assert "There is no channel `carrier-pigeon`" in typed(*add).output
+    slack = ("add", "x", "--channel", "slack", "--address", "T0ACME0001:U0KARI0001")
+    assert "--secrets-stdin" in str(typed(*slack, "--secret", "bot_token").exception)
+    assert "NAME=VALUE" in str(typed(*slack, "--set", "workspace").exception)
+    assert "JSON object" in str(typed(*slack, "--secrets-stdin", stdin="[1]").exception)
