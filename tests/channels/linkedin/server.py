@@ -41,6 +41,7 @@ class Fault:
     headers: dict[str, str] = field(default_factory=dict)
     drop: bool = False
     hang: bool = False
+    drip: bool = False  # an answer that comes byte by byte and does not end
     act: bool = False  # do it all the same, before
 
 
@@ -148,7 +149,13 @@ class FakeUnipile:
             self.answer(method, path, query, body)
         if fault.hang:
             await asyncio.sleep(30)
-        if fault.drop or fault.hang:
+        if fault.drip:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
+            for _ in range(600):
+                writer.write(b" ")
+                await writer.drain()
+                await asyncio.sleep(0.05)
+        if fault.drop or fault.hang or fault.drip:
             return False
         await _reply(writer, fault.status, fault.body, fault.headers)
         return True
@@ -180,8 +187,9 @@ async def serving(server: FakeUnipile) -> AsyncIterator[FakeUnipile]:
         try:
             await server.handle(reader, writer)
         except asyncio.CancelledError:
-            writer.close()
+            pass
         finally:
+            writer.close()
             tasks.discard(task)
 
     listening = await asyncio.start_server(handle, "127.0.0.1", 0)

@@ -103,7 +103,16 @@ async def test_every_page_is_read_before_no(server: FakeUnipile) -> None:
     assert isinstance(await find(server, thread_ref="chat-1"), Unknown)
 
 
-@pytest.mark.parametrize("values", [{"thread_ref": "chat-1"}, {}, {"request": True}])
+@pytest.mark.parametrize(
+    ("values", "where"),
+    [
+        ({"thread_ref": "chat-1"}, "/"),
+        ({}, "/users"),
+        ({}, "/chat"),
+        ({"request": True}, "/users"),
+        ({"request": True}, "relation-requests"),
+    ],
+)
 @pytest.mark.parametrize(
     "fault",
     [
@@ -118,9 +127,9 @@ async def test_every_page_is_read_before_no(server: FakeUnipile) -> None:
     ids=str,
 )
 async def test_no_answer_is_unknown_and_never_no(
-    server: FakeUnipile, fault: dict[str, Any], values: dict[str, Any]
+    server: FakeUnipile, fault: dict[str, Any], values: dict[str, Any], where: str
 ) -> None:
-    server.fail("GET", "/", **fault)
+    server.fail("GET", where, **fault)
     assert isinstance(await find(server, **values), Unknown)
 
 

@@ -249,23 +249,9 @@ async def test_no_connection_is_provably_unsent_even_after_the_point() -> None:
 
 
 async def test_the_answer_may_not_drip_for_ever(server: FakeUnipile) -> None:
-    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n\r\n")
-        try:
-            for _ in range(100):
-                writer.write(b" ")
-                await writer.drain()
-                await asyncio.sleep(0.05)
-        except ConnectionError:
-            pass
-        writer.close()
-
-    listening = await asyncio.start_server(drip, "127.0.0.1", 0)
-    server.port = listening.sockets[0].getsockname()[1]
+    server.fail("POST", "", drip=True)
     async with asyncio.timeout(3):
         result, _ = await send(server, outbound(**MESSAGE))
-    listening.close()
     assert isinstance(result, Unknown)
 
 
