@@ -59,7 +59,7 @@ class FakeSlack:
     def patience(self) -> float:
         """Seconds that a client should wait: few where it will wait in vain."""
         queued = (fault for waiting in self.faults.values() for fault in waiting)
-        return 0.5 if any(fault is not None and fault.hang for fault in queued) else 10
+        return 1.0 if any(fault is not None and fault.hang for fault in queued) else 10
 
     async def hanging(self, number: int) -> None:
         """Until so many calls are waiting for ever."""
