@@ -130,6 +130,12 @@ with settled as (
   where d.state = 'sent' and d.kind in ('request', 'outreach', 'call_offer')
     and e.id = d.enrollment_id and e.state = 'sending'
     and d.step = e.step || case when d.kind = 'request' then '\:request' else '' end
+  returning e.id, e.prospect_id, e.state, e.step, e.stop_reason
+), ended as (
+  insert into history (at, kind, prospect_id, enrollment_id, detail)
+  select :now, 'enrollment.finished', prospect_id, id,
+    jsonb_build_object('step', step, 'reason', stop_reason)
+  from moved where state = 'finished'
 ), rested as (
   update lanes l set failures = 0 where l.failures > 0
     and l.sender_id in (select sender_id from settled where state = 'sent')

@@ -79,7 +79,7 @@ async def test_extra_fields_are_refused_wherever_a_body_is_taken(
     for path, methods in api.openapi()["paths"].items():
         for method, operation in methods.items():
             body = operation.get("requestBody", {}).get("content", {}).get("application/json")
-            if body is None:
+            if body is None or path.startswith("/hooks/"):  # signed doors know no such field
                 continue
             taken += 1
             filled = path.replace("{name}", "nobody").replace("{day}", "2026-12-24")

@@ -240,6 +240,18 @@ async def test_a_sent_message_has_its_story(app: App) -> None:
     assert kinds == ["message.planned", "message.sending", "message.sent"]
 
 
+async def test_the_end_of_a_sequence_is_told(app: App) -> None:
+    """L7: also when the last message is what ends it."""
+    steps = [make.PROGRAM["steps"][0] | {"next": "end"}]
+    await people(app, program=make.PROGRAM | {"steps": steps})
+    await plan(app, NOW)
+    await send(app)
+    told = await rows(
+        app, "select detail->>'reason' from history where kind = 'enrollment.finished'"
+    )
+    assert told == [("completed",)]
+
+
 async def test_late_success_settles_a_doubt(app: App) -> None:
     await people(app)
     await plan(app, NOW)
