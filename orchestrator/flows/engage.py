@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -31,6 +31,7 @@ class _Scene:
     message_id: UUID | None
     provider_event_id: UUID | None
     now: datetime
+    since: gate.Meaning | None
 
 
 async def engage(
@@ -51,13 +52,15 @@ async def engage(
     whole_company: bool = False,
     revises: UUID | None = None,
     by_person: bool = False,
+    stamped: bool = False,
 ) -> UUID:
     """Append the engagement and apply `rules.gate.decide`. Returns the engagement's id.
 
     Without `enrollment_id` it is about the message's enrollment, else about the newest that runs,
     else about the newest. `whole_company`, or a sequence that says so, stops the colleagues of
     whoever answered. `revises`: the earlier verdict that this one replaces. `by_person`: one of us
-    has read it. Raises NotFound.
+    has read it. `stamped`: `happened_at` is of the provider's clock, so that what the person said
+    after it outweighs it, in whichever order the two came. Raises NotFound.
     """
     human = grade == "human" and (meaning is not None or kind in ("reply", "direct_message"))
     whole = human and (whole_company or await standing.stops_company(conn, prospect_id))
@@ -70,6 +73,8 @@ async def engage(
     if enrollment_id is None and message_id is not None:
         enrollment_id = await engagements.enrollment_of_message(conn, message_id)
     matched = _choose(own, enrollment_id)
+    late = stamped and grade == "human"
+    since = await engagements.meaning_since(conn, prospect_id, happened_at) if late else None
     made = await engagements.add(
         conn,
         prospect_id=prospect_id,
@@ -93,6 +98,7 @@ async def engage(
         message_id=message_id,
         provider_event_id=provider_event_id,
         now=now,
+        since=cast("gate.Meaning | None", since),
     )
     await _apply(conn, scene)
     rest = [row for row in enrolled if row["prospect_id"] != prospect_id]
@@ -119,6 +125,7 @@ async def _apply(conn: AsyncConnection, scene: _Scene) -> None:
         stop_reason=row["stop_reason"] if row else None,
         unlocked=bool(row and row["unlocked"]),
         opted_out=scene.person["opted_out_at"] is not None,
+        since=scene.since,
     )
     decision = gate.decide(answer, program, where, scene.now)
     await history.append(
@@ -201,21 +208,40 @@ async def _open(
             now=scene.now,
         )
         detail = {"unlock": str(unlock)}
+    if scene.since == "no":
+        await _note_unlock(conn, scene, row, detail)
+        return
     await ending.cancel(conn, [row["id"]], reason=gate.ANSWERED, now=scene.now)
+    due = await _not_before(conn, scene)
     await standing.move_enrollment(
-        conn, row["id"], step=decision.go, due_at=scene.now, now=scene.now, answered=True
+        conn, row["id"], step=decision.go, due_at=due, now=scene.now, answered=True
     )
+    await _note_unlock(conn, scene, row, detail | {"step": decision.go, "was": row["state"]})
+
+
+async def _note_unlock(
+    conn: AsyncConnection, scene: _Scene, row: RowMapping, detail: dict[str, Any]
+) -> None:
     await history.append(
         conn,
-        "enrollment.unlocked" if detail else "enrollment.answered",
+        "enrollment.unlocked" if "unlock" in detail else "enrollment.answered",
         at=scene.now,
         prospect_id=row["prospect_id"],
         enrollment_id=row["id"],
         engagement=str(scene.engagement_id),
-        step=decision.go,
-        was=row["state"],
         **detail,
     )
+
+
+async def _not_before(conn: AsyncConnection, scene: _Scene) -> datetime:
+    """When the answer is followed up: now, since interest takes an earlier "not now" back; unless
+    that one was said after it."""
+    until: datetime | None = scene.person["not_before"]
+    if scene.since == "not_now" and until is not None:
+        return max(until, scene.now)
+    if until is not None:
+        await standing.set_prospect(conn, scene.person["id"], now=scene.now, not_before=None)
+    return scene.now
 
 
 async def _hold(

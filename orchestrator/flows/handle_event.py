@@ -135,6 +135,7 @@ async def _act(
         provider_event_id=row["id"],
         happened_at=min(event.occurred_at or now, now),
         now=now,
+        stamped=event.occurred_at is not None,
     )
     if said.then == "bounce" and identity is not None:
         message = ours["id"] if ours is not None else None

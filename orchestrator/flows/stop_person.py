@@ -38,6 +38,8 @@ async def stop_person(
     if reason in OPT_OUTS:
         await _opt_out(conn, known[prospect_id], reason, now)
     own = [row for row in enrolled if row["prospect_id"] == prospect_id]
+    if reason in OPT_OUTS:
+        await _restate(conn, prospect_id, reason, now)
     await ending.end(conn, own, reason=reason, now=now)
     if reason in OPT_OUTS:
         await _cancel_all(conn, prospect_id, reason, now)
@@ -56,6 +58,22 @@ async def _opt_out(conn: AsyncConnection, person: RowMapping, reason: str, now: 
             prospect_id=person["id"],
             reason=reason,
             addresses=new,
+        )
+
+
+async def _restate(conn: AsyncConnection, prospect_id: UUID, reason: str, now: datetime) -> None:
+    """What stopped before for a lesser reason: events come in any order, and say the same after."""
+    lesser = {gate.UNDELIVERABLE, gate.DECLINED} | ({"opt_out"} if reason == "complaint" else set())
+    for enrollment in await standing.restate_reason(
+        conn, prospect_id, reason=reason, instead_of=lesser
+    ):
+        await history.append(
+            conn,
+            "enrollment.stopped",
+            at=now,
+            prospect_id=prospect_id,
+            enrollment_id=enrollment,
+            reason=reason,
         )
 
 

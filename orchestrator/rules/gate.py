@@ -35,6 +35,16 @@ COMPANY = "company: "  # followed by what happened to the colleague
 # What somebody wrote, so that leaving it unread would be rude. A tap or a form says what it means.
 _WRITTEN = frozenset({"reply", "direct_message"})
 
+# Events come in any order, and what was said last counts. Interest that is followed by "not now" is
+# interest all the same, and so is interest before a no, which moves nothing any more.
+_OUTWEIGHED_BY: dict[Meaning, frozenset[Meaning]] = {
+    "stop": frozenset(),
+    "no": frozenset({"interested"}),
+    "interested": frozenset(),
+    "not_now": frozenset({"interested", "no", "not_now"}),
+    "unclear": frozenset({"interested", "no", "not_now"}),
+}
+
 # note: nothing moves. unlock: the call opens. proceed: the `then` edge, without a call behind it.
 # end: stopped. hold: nothing moves until a person has read it. ask: a task, nothing else.
 # postpone: nothing before a date. stop: the person has opted out. resume: held before, goes on.
@@ -54,13 +64,15 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Where the person stands. `state` None: in no sequence at all."""
+    """Where the person stands. `state` None: in no sequence at all. `since`: what they said after
+    the answer that is decided on, where that one comes late."""
 
     state: str | None = None
     step: str | None = None
     stop_reason: str | None = None
     unlocked: bool = False
     opted_out: bool = False
+    since: Meaning | None = None
 
     @property
     def running(self) -> bool:
@@ -90,6 +102,8 @@ def decide(answer: Answer, program: Program | None, standing: Standing, now: dat
     if standing.opted_out:
         unread = written and not answer.by_person and meaning != "no"
         return Decision("ask" if unread else "note", "wrote after opting out")
+    if meaning is not None and standing.since in _OUTWEIGHED_BY[meaning]:
+        return Decision("note", f"late news: they said {standing.since} since")
     match meaning:
         case "no":
             action: Action = "end" if standing.running else "note"

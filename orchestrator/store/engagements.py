@@ -81,6 +81,24 @@ async def add_unlock(
     return unlock
 
 
+async def meaning_since(
+    conn: AsyncConnection, prospect_id: UUID, happened_at: datetime
+) -> str | None:
+    """The last plain answer that the person gave after `happened_at`, by when it was given."""
+    rows = await conn.execute(
+        select(engagements.c.meaning)
+        .where(
+            engagements.c.prospect_id == prospect_id,
+            engagements.c.grade == "human",
+            engagements.c.meaning.in_(("interested", "no", "not_now")),
+            engagements.c.happened_at > happened_at,
+        )
+        .order_by(engagements.c.happened_at.desc(), engagements.c.id.desc())
+        .limit(1)
+    )
+    return rows.scalar_one_or_none()
+
+
 async def unlock_of(conn: AsyncConnection, enrollment_id: UUID) -> RowMapping | None:
     """The unlock of an enrollment, if a human engagement has earned one."""
     row = await conn.execute(select(unlocks).where(unlocks.c.enrollment_id == enrollment_id))

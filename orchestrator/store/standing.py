@@ -221,6 +221,23 @@ async def postpone(conn: AsyncConnection, prospect_id: UUID, *, until: datetime)
     )
 
 
+async def restate_reason(
+    conn: AsyncConnection, prospect_id: UUID, *, reason: str, instead_of: Iterable[str]
+) -> list[UUID]:
+    """Let stopped enrollments say the weightier reason, which came to be known later."""
+    changed = await conn.execute(
+        update(enrollments)
+        .where(
+            enrollments.c.prospect_id == prospect_id,
+            enrollments.c.state == "stopped",
+            enrollments.c.stop_reason.in_(list(instead_of)),
+        )
+        .values(stop_reason=reason)
+        .returning(enrollments.c.id)
+    )
+    return list(changed.scalars())
+
+
 async def set_prospect(
     conn: AsyncConnection,
     prospect_id: UUID,
