@@ -19,6 +19,7 @@ from channels.base import Account, Attachment, Draft
 from channels.email.address import is_canonical
 from channels.email.headers import address, clean, tokens, unstructured
 from channels.email.settings import EmailSettings
+from channels.email.sources import tags
 
 MAX_BYTES = 10 * 1024 * 1024
 _MESSAGE_ID = re.compile(r"<[^\s<>@]+@[^\s<>@]+>")
@@ -97,6 +98,8 @@ def _headers(account: Account, settings: EmailSettings, draft: Draft) -> list[by
         lines.append(b"List-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n")
     if draft.automatic:
         lines.append(b"Auto-Submitted: auto-generated\r\n")
+    if settings.events is not None:
+        lines += tags.headers(settings.events.source, draft.message_id)
     return lines
 
 

@@ -98,7 +98,7 @@ def _event(part: Any) -> ChannelEvent:
         said=reading.word(one.get("event")),
         reason=reason or reading.word(one.get("reason")),
         url=reading.word(one.get("url")),
-        machine=bool(client.get("bot")),
+        bot=bool(client.get("bot")),
     )
 
 

@@ -108,7 +108,7 @@ def _event(part: Any) -> ChannelEvent:
         said=said,
         reason=reason,
         url=reading.word(one.get("url")),
-        machine=one.get("sg_machine_open") is True,
+        bot=one.get("sg_machine_open") is True,
     )
 
 

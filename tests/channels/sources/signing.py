@@ -3,7 +3,7 @@
 import base64
 import hmac
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from hashlib import sha256
 from typing import Any
@@ -18,6 +18,7 @@ from channels.email.sources import SOURCES
 from orchestrator.ids import uuid7
 
 NOW = datetime(2026, 11, 24, 9, 0, tzinfo=UTC)
+LATE = datetime(2099, 1, 1, tzinfo=UTC)
 TOPIC = "arn:aws:sns:eu-north-1:123456789012:mail-events"
 CERTIFICATE = f"https://sns.eu-north-1.amazonaws.com/SimpleNotificationService-{'0a' * 16}.pem"
 SECRETS = {
@@ -44,9 +45,15 @@ def public_key() -> str:
     return base64.b64encode(der).decode()
 
 
-@cache
-def amazon(host: str = "sns.amazonaws.com") -> tuple[rsa.RSAPrivateKey, bytes]:
+def amazon(
+    host: str = "sns.amazonaws.com", until: datetime = LATE
+) -> tuple[rsa.RSAPrivateKey, bytes]:
     """Amazon's key in the tests, and its certificate (PEM)."""
+    return _made(host, until)
+
+
+@cache
+def _made(host: str, until: datetime) -> tuple[rsa.RSAPrivateKey, bytes]:
     key = rsa.generate_private_key(65537, 2048)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     made = (
@@ -55,8 +62,8 @@ def amazon(host: str = "sns.amazonaws.com") -> tuple[rsa.RSAPrivateKey, bytes]:
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(7)
-        .not_valid_before(NOW - timedelta(days=30))
-        .not_valid_after(NOW + timedelta(days=30))
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(until)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .sign(key, hashes.SHA256())
     )
@@ -110,10 +117,14 @@ def _mailgun(payload: Any, stamp: str, token: str) -> bytes:
 
 
 def sns_request(
-    values: dict[str, Any], at: datetime = NOW, number: str = "msg_1", version: str = "2"
+    values: dict[str, Any],
+    at: datetime = NOW,
+    number: str = "msg_1",
+    version: str = "2",
+    until: datetime = LATE,
 ) -> InboundRequest:
     """An SNS message, signed by the certificate of the tests, which comes with it."""
-    key, pem = amazon()
+    key, pem = amazon(until=until)
     message: dict[str, Any] = {
         "SignatureVersion": version,
         "MessageId": number,

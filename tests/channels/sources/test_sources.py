@@ -4,6 +4,7 @@ import contextlib
 import json
 from dataclasses import replace
 from datetime import timedelta
+from email import message_from_bytes
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -17,6 +18,7 @@ from channels.email.adapter import EmailChannel
 from channels.email.sources import SOURCES
 from channels.email.sources.bounces import classify
 from channels.email.sources.reading import read_json
+from tests.channels.make import draft
 from tests.channels.sources.signing import (
     BY_NAME,
     CERTIFICATE,
@@ -213,9 +215,12 @@ def test_a_certificate_of_somebody_else_or_of_another_time_is_refused() -> None:
     asked = sns_request({"Type": "Notification", "Message": "{}"})
     stranger = replace(asked, fetched={CERTIFICATE: amazon("mail.evil.example")[1]})
     assert isinstance(ses.verify(stranger, sender, NOW), Rejected)
-    at = NOW + timedelta(days=31)
-    late = sns_request({"Type": "Notification", "Message": "{}"}, at)
-    assert isinstance(ses.verify(late, sender, at), Rejected)
+    until = NOW + timedelta(days=1)
+    values = {"Type": "Notification", "Message": "{}"}
+    for seconds, fits in ((-1, True), (1, False)):
+        at = until + timedelta(seconds=seconds)
+        asked = sns_request(values, at, until=until)
+        assert isinstance(ses.verify(asked, sender, at), Verified) is fits
 
 
 def test_a_subscription_is_confirmed_at_amazon_or_not_at_all() -> None:
@@ -292,3 +297,23 @@ def test_settings_that_cannot_work_are_refused_when_they_are_made(
 ) -> None:
     with pytest.raises(ValueError, match=names):
         EmailChannel().check_settings({"host": "h", "events": events}, secrets)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_mail_carries_its_id_to_the_provider(name: str) -> None:
+    made = EmailChannel().freeze(account(name), draft(message_id=UUID(int=7)))
+    head = made.partition(b"\r\n\r\n")[0]
+    assert all(len(line) < 100 for line in head.splitlines())
+    parsed = message_from_bytes(made)
+    ours = str(UUID(int=7))
+    wanted = {
+        "sendgrid": ("X-SMTPAPI", json.dumps({"unique_args": {"avtale_message": ours}})),
+        "mailgun": ("X-Mailgun-Variables", json.dumps({"avtale_message": ours})),
+        "postmark": ("X-PM-Metadata-avtale_message", ours),
+        "ses": ("X-SES-MESSAGE-TAGS", f"avtale_message={ours}"),
+    }
+    assert (parsed["X-PM-KeepID"] == "true") is (name == "postmark")
+    if name in wanted:
+        header, value = wanted[name]
+        assert parsed[header] == value
+    assert parsed["Message-ID"] == "<seven@sender.example>"
