@@ -16,11 +16,12 @@ from channels.base import Channel, EventSource
 class Entry:
     """A channel by `module:Class`, and the doors that its providers' events come in by, a tuple of
     EventSource. `columns`: what a column of addresses may be headed in a file of people, besides
-    the channel's name."""
+    the channel's name. `subject`: as in its Capabilities, for those who load nothing."""
 
     channel: str
     events: str | None = None
     columns: str = ""
+    subject: bool = False
 
     def factory(self) -> Channel:
         """A new instance."""
@@ -35,7 +36,7 @@ class Entry:
 
 # Email first: in this order a row of an import finds its prospect.
 CHANNELS: dict[str, Entry] = {
-    "email": Entry("channels.email.adapter:EmailChannel", "channels.email.sources:SOURCES", "e-mail mail epost e-post mejl mailadress email-address e-mail-address epostadresse e-postadresse epostadress e-postadress work-email primary-email"),  # noqa: E501 - one line a channel
+    "email": Entry("channels.email.adapter:EmailChannel", "channels.email.sources:SOURCES", "e-mail mail epost e-post mejl mailadress email-address e-mail-address epostadresse e-postadresse epostadress e-postadress work-email primary-email", subject=True),  # noqa: E501 - one line a channel
     "slack": Entry("channels.slack:SlackChannel", "channels.slack:SOURCES", "slack-id slack-user slack-user-id"),  # noqa: E501 - one line a channel
     "linkedin": Entry("channels.linkedin.adapter:LinkedinChannel", "channels.linkedin.source:SOURCES", "linkedin-url linkedin-profile linkedin-profil person-linkedin-url"),  # noqa: E501 - one line a channel
 }  # fmt: skip

@@ -1,5 +1,6 @@
 """`avtale enroll`: put people into a sequence, or see first what that would do."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -11,6 +12,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from channels.base import Channel
 from orchestrator import clock
 from orchestrator.commands.common import emit, err, out, run
 from orchestrator.commands.filters import parse_where
@@ -30,7 +32,9 @@ app = typer.Typer()
 _CHUNK = 5000  # addresses looked up at once
 
 
-def read_addresses(path: Path) -> tuple[list[tuple[str, str]], list[str]]:
+def read_addresses(
+    path: Path, channels: Mapping[str, Channel]
+) -> tuple[list[tuple[str, str]], list[str]]:
     """The (channel, address) of each person of a file, and what could not be read: a CSV with a
     column of addresses, or one email address a line. Raises BadInput."""
     if not path.is_file():
@@ -39,7 +43,8 @@ def read_addresses(path: Path) -> tuple[list[tuple[str, str]], list[str]]:
     bad: list[str] = []
     try:
         with PeopleFile(path, {}) as file:
-            for batch in file.batches():
+            canonical = {name: channel.canonical for name, channel in channels.items()}
+            for batch in file.batches(canonical):
                 found += [row.identities[0] for row in batch.rows]
                 bad += [f"line {one.line}: {one.why()}" for one in batch.rejects]
         return found, bad
@@ -62,7 +67,7 @@ async def _select(
         raise BadInput("Say who is meant, in one way: --where, --file or --id.")
     if file is None:
         return (Selection(ids=tuple(ids)) if ids else Selection(parse_where(where))), []
-    wanted, unknown = read_addresses(file)
+    wanted, unknown = read_addresses(file, opened.channels)
     known: dict[tuple[str, str], UUID] = {}
     async with transaction(opened.engine) as conn:
         for start in range(0, len(wanted), _CHUNK):

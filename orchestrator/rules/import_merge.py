@@ -1,8 +1,8 @@
 """Rows -> people: who each row is about, and what it adds to what is known of them.
 
 Rows are taken in the order of the file. A row is about the prospect who has its first known address
-(email, then slack, then linkedin); else about a new one. A cell with a value replaces what was
-there, an empty cell leaves it. Cut into batches anywhere, the file comes to the same people.
+(in the order of the registry, email first); else about a new one. A cell with a value replaces what
+was there, an empty cell leaves it. Cut into batches anywhere, the file comes to the same people.
 """
 
 from collections.abc import Mapping, Sequence

@@ -113,6 +113,14 @@ def test_a_channel_says_what_it_is(bench: Bench) -> None:
     assert bench.channel.capabilities.subject in (True, False)
 
 
+@pytest.mark.parametrize("name", registry.CHANNELS)
+def test_the_line_of_a_channel_says_what_it_is(name: str) -> None:
+    entry = registry.CHANNELS[name]
+    made = entry.factory()
+    assert (made.name, made.capabilities.subject) == (name, entry.subject)
+    assert {source.channel for source in entry.sources} <= {name}
+
+
 def test_one_address_has_one_spelling(bench: Bench) -> None:
     given, wanted = bench.spelling
     once = bench.channel.canonical(given)

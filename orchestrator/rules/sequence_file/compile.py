@@ -30,7 +30,7 @@ from orchestrator.rules.sequence_file.schema import (
     kind_of,
 )
 from orchestrator.rules.sequence_file.terms import checked_language, duration, minutes
-from orchestrator.rules.sequence_file.values import Path
+from orchestrator.rules.sequence_file.values import CHANNELS, Path
 from orchestrator.rules.sequence_file.words import wordings
 from orchestrator.rules.window import Window
 from orchestrator.rules.wording import unknown_variable
@@ -49,7 +49,7 @@ class Compiler:
         self.raw_steps: list[Any] = raw["steps"] if isinstance(raw.get("steps"), list) else []
         self.sound = True  # ids are unique and every edge leads somewhere
         self.ids = self._ids()
-        self.channels = self._channels(raw.get("channels", ["email"]), ("channels",))
+        self.channels = self._channels(raw.get("channels", [*CHANNELS[:1]]), ("channels",))
 
     def steps(self) -> list[tuple[int, Step]]:
         """Every step that has the right shape, with its place in the file."""

@@ -1,5 +1,6 @@
 """Last stage: what only the whole plan can show, told at the place in the file."""
 
+from channels.registry import CHANNELS
 from orchestrator.rules.program import Program, SendStep
 from orchestrator.rules.sequence_file import proof
 from orchestrator.rules.sequence_file.desk import Desk, did_you_mean
@@ -22,7 +23,7 @@ def check_graph(desk: Desk, program: Program, file: SequenceFile) -> None:
         if isinstance(step, SendStep) and isinstance(item, SendItem):
             path: Path = ("steps", index, "send")
             threaded = step.thread is not None and _thread(desk, program, step, path, reachable)
-            if "email" in step.channels:
+            if any(name in CHANNELS and CHANNELS[name].subject for name in step.channels):
                 _subject(desk, program, step, item, path, threaded=threaded)
 
 
@@ -113,7 +114,8 @@ def _subject(
     desk: Desk, program: Program, step: SendStep, item: SendItem, path: Path, *, threaded: bool
 ) -> None:
     if step.thread is None:
-        why = "a first message on email needs a `subject`"
+        titled = [name for name in step.channels if name in CHANNELS and CHANNELS[name].subject]
+        why = f"a first message on {' or '.join(titled)} needs a `subject`"
     elif threaded and (way := proof.way_around(program, step.thread, step.id)):
         why = (
             f"`{step.thread}` may not have been sent ({ARROW.join(way)}): give this message a "

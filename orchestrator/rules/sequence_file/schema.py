@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Discriminator, Field, Tag
 
+from channels.registry import NAMES as CHANNELS
 from orchestrator.rules.sequence_file.terms import (
     Channels,
     Country,
@@ -162,7 +163,9 @@ class SequenceFile(_Part):
     sequence: NameText = Field(description="the name that publishing and enrolling use")
     about: str = Field("", description="who this is for, in a sentence")
     language: Language = Field(description="of the texts; the fallback of every other language")
-    channels: Channels = Field(["email"], description="in order; the prospect's own choice wins")
+    channels: Channels = Field(
+        [*CHANNELS[:1]], description="in order; the prospect's own choice wins"
+    )
     window: WindowPart = WindowPart(hours="08:00-16:00")
     sender: str | None = Field(None, description="the sender to write from, by name")
     tracking: TrackingPart = TrackingPart()
