@@ -8,6 +8,8 @@ import os
 import sys
 from pathlib import Path
 
+from channels.linkedin.adapter import LinkedinChannel
+from orchestrator.commands.enroll import read_addresses
 from orchestrator.db import transaction
 from orchestrator.wiring import App
 from tests import make
@@ -80,3 +82,11 @@ async def test_faults_say_what_to_do(app: App, tmp_path: Path) -> None:
     assert "column 8" in await avtale(app, "prospects", "list", "--where", "title = ", code=2)
     assert "in one way" in await avtale(app, "enroll", "test", code=2)
     assert "no sequence" in await avtale(app, "enroll", "test", "--where", "company", code=2)
+
+
+def test_addresses_of_a_file_are_spelled_as_their_channel_does(tmp_path: Path) -> None:
+    file = tmp_path / "people.csv"
+    file.write_text("linkedin\nhttps://www.linkedin.com/in/Ola-Hansen/\nnot one\n")
+    found, bad = read_addresses(file, {"linkedin": LinkedinChannel()})
+    assert found == [("linkedin", "ola-hansen")]
+    assert len(bad) == 1
