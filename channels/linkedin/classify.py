@@ -84,6 +84,8 @@ def _no(doing: Doing, found: Answer) -> SendResult:
     if "cannot_resend" in name:
         return NotSent("cannot_resend_yet", detail, found.retry_after or _DAY)
     if "limit" in name or "quota" in name or "insufficient_credit" in name:
+        if doing is Doing.REQUEST:  # a limit of invitations, or of notes: messages may go on
+            return NotSent("rate_limited", detail, found.retry_after or _DAY)
         return NotSent("rate_limited", detail, found.retry_after, lane="park")
     return _refused(doing, found, name, detail)
 

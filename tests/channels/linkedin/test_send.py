@@ -117,7 +117,6 @@ async def test_an_invitation_that_is_out_already_is_found(server: FakeUnipile) -
         ({"status": 408, "body": {}}, ("rate_limited", "park")),
         ({"status": 409, "body": {}}, ("refused", "fine")),
         ({"status": 422, "body": {"type": "errors/cannot_resend_yet"}}, ("cannot_resend_yet", "")),
-        ({"status": 422, "body": {"type": "errors/limit_exceeded"}}, ("rate_limited", "park")),
         ({"status": 422, "body": {"type": "errors/no_connection_with_recipient"}}, "not_connected"),
         ({"status": 422, "body": {"type": "errors/invalid_recipient"}}, "bad_address"),
         ({"status": 422, "body": {"type": "errors/blocked_recipient"}}, "unreachable"),
@@ -182,6 +181,19 @@ async def test_409_of_an_invitation_that_is_not_needed(
     result, _ = await send(server, outbound(request=True))
     assert isinstance(result, Sent)
     assert result.connected == wanted.connected
+
+
+@pytest.mark.parametrize(
+    ("how", "lane", "wait"),
+    [(REQUEST, "fine", 86400.0), (MESSAGE, "park", None), (CHAT, "park", None)],
+)
+async def test_a_limit_of_invitations_does_not_hold_up_messages(
+    server: FakeUnipile, how: dict[str, Any], lane: str, wait: float | None
+) -> None:
+    server.fail("POST", "", status=422, body={"type": "errors/limit_exceeded"})
+    result, _ = await send(server, outbound(**how))
+    assert isinstance(result, NotSent)
+    assert (result.kind, result.lane, result.retry_after) == ("rate_limited", lane, wait)
 
 
 @pytest.mark.parametrize(
