@@ -1,7 +1,7 @@
 """Freeze claimed messages: choose the wording, render, add footer and tracking, fix the bytes."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any
@@ -265,6 +265,8 @@ def _freeze(
     longest = channel.capabilities.max_length
     if draft.request and isinstance(channel, Inviting):
         longest = channel.request_limit(known.accounts[row.sender_id])
+        if longest == 0:  # the provider words the invitation itself, and the note stays here
+            draft = replace(draft, text="")
     if longest is not None and len(draft.text) > longest:
         return Unsendable(f"{len(draft.text)} characters: {channel.name} takes {longest}.")
     try:

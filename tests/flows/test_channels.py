@@ -46,6 +46,7 @@ class Network(FakeChannel):
     name: str = "network"
     manual: bool = False
     pace: RequestPace = PACE
+    note_limit: int = 200
     polled: list[ChannelEvent] = field(default_factory=list)
     withdrawn: list[str] = field(default_factory=list)
     there: Sent | Unknown | None = None
@@ -62,7 +63,7 @@ class Network(FakeChannel):
         return not self.manual
 
     def request_limit(self, account: Account) -> int | None:
-        return 200
+        return self.note_limit
 
     def request_pace(self, account: Account) -> RequestPace:
         return self.pace
@@ -212,6 +213,13 @@ async def test_the_message_waits_to_be_let_in(app: App) -> None:
     # Being let in is not yet an answer: the call stays locked.
     assert await made.rows("select id from unlocks") == []
     assert await made.rows("select kind, grade from engagements") == [("acceptance", "human")]
+
+
+async def test_an_invitation_that_takes_no_note_goes_without_it(app: App) -> None:
+    made = await place(app, "network", network=Network(note_limit=0))
+    await made.turn()
+    assert await made.rows("select kind, state from messages") == [("request", "sent")]
+    assert b"may I?" not in made.network.sent[0].payload
 
 
 async def test_a_reply_there_unlocks_and_the_offer_goes_there(app: App) -> None:
