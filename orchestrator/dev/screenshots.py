@@ -21,6 +21,7 @@ from orchestrator.sandbox.mailbox import Mailbox
 from orchestrator.sandbox.post_office import folder
 from orchestrator.sandbox.prospect import Prospect
 from orchestrator.sandbox.rehearsal import YES, Rehearsal
+from orchestrator.sandbox.rehearsal_channels import HERE, MEMBER, ChannelStages
 
 WIDTHS = {"desktop": (1280, 860), "phone": (390, 844)}
 OUT = Path("var/screenshots")
@@ -52,6 +53,7 @@ async def _play_and_take(settings: Settings) -> int:
     prospect = Prospect(base_url=settings.base_url, smtp_host=smtp[0], smtp_port=smtp[1])
     played = Rehearsal(settings, avtale, prospect, lambda line: None)
     await world.add_accounts(avtale, smtp)
+    await world.add_channels(avtale, settings)
     async with async_playwright() as tools:
         browser = await tools.chromium.launch(
             executable_path=os.environ.get("AVTALE_CHROMIUM") or shutil.which("chromium"),
@@ -73,6 +75,11 @@ async def _play_and_take(settings: Settings) -> int:
         for stage in (played.book, played.invite):
             await stage()
         await _picture(browser, "booked", f"{page}/booked")
+        channels = ChannelStages(played)
+        for beyond_email in (channels.slack, channels.slack_connect, channels.network):
+            await beyond_email()
+        await _picture(browser, "slack", f"{at}/slack?person={quote(HERE)}")
+        await _picture(browser, "network", f"{at}/network?member={quote(MEMBER)}")
         await _picture(browser, "live", f"{at}/live")
         await _picture(browser, "answers", f"{at}?person={quote(YES)}")
         await _picture(browser, "api", f"{settings.base_url}/docs")

@@ -70,7 +70,7 @@ class ChannelStages:
         """An invitation with a note, accepted; a message, seen, answered; webhooks come twice."""
         await self._do_json("network/control/webhooks", copies=2)
         asked = await self.hand.advance(self._asked, "the invitation on the network")
-        require(asked.note == "" or "{" not in asked.note, "the note is not filled in")
+        require("Whitmore Accounts" in asked.note, f"the note says “{asked.note}”")
         require(await self._line(1) is None, "written to before the acceptance")
         await self._do(f"network/invitations/{asked.id}/accept")
         chat, _ = await self.hand.advance(lambda: self._line(1), "the message on the network")

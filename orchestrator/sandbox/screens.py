@@ -1,5 +1,6 @@
 """How the sandbox's pages are made: templates, headers, and what each page shows."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -10,6 +11,7 @@ import nh3
 from fastapi.responses import HTMLResponse
 from icalendar import Calendar
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
 
 from orchestrator.sandbox.mailbox import Mail
 
@@ -29,6 +31,7 @@ _COMMON = {
     "referrer-policy": "same-origin",
     "cache-control": "no-store",
 }
+_ADDRESS = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)]")
 SUGGESTIONS = {
     "en": ("Yes, tell me more", "Not now, try me again in the autumn", "Stop"),
     "nb": ("Ja, fortell gjerne mer", "Ikke nå, prøv igjen til høsten", "Stopp"),
@@ -44,6 +47,7 @@ def _templates() -> Environment:
     made.filters["time"] = lambda at: f"{at:%H:%M}"
     made.filters["moment"] = lambda at: f"{at:%a %d %b %H:%M}"
     made.filters["ago"] = ago
+    made.filters["linked"] = linked
     made.filters["slack_time"] = lambda ts: datetime.fromtimestamp(float(ts), UTC)
     return made
 
@@ -68,6 +72,18 @@ def mail_frame(mail: Mail) -> HTMLResponse:
     )
     document = f"<!doctype html><meta charset=utf-8><title>Mail</title>{cleaned}"
     return HTMLResponse(document, headers={"content-security-policy": _MAIL_POLICY, **_COMMON})
+
+
+def linked(words: str) -> Markup:
+    """Plain text with its web addresses as links."""
+    made, end = Markup(""), 0
+    for found in _ADDRESS.finditer(words):
+        made += escape(words[end : found.start()])
+        made += Markup('<a href="{0}" target="_blank" rel="noopener noreferrer">{0}</a>').format(
+            found[0]
+        )
+        end = found.end()
+    return made + escape(words[end:])
 
 
 def ago(delta: timedelta) -> str:
