@@ -25,6 +25,10 @@ def assert_once_each(made: Town, people: int, *, doubts_at_most: int) -> None:
     doubts = [one for one, state in states.items() if state == "in_doubt"]
     assert len(doubts) <= doubts_at_most
     assert set(states.values()) <= {"sent", "in_doubt"}
+    print(
+        f"\n{people} messages: lost {len(lost)}, duplicated 0, unexpected 0,"
+        f" in doubt {len(doubts)} (at most {doubts_at_most})"
+    )
 
 
 def settled(made: Town, people: int) -> bool:
