@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping
@@ -31,7 +31,7 @@ class _Scene:
     message_id: UUID | None
     provider_event_id: UUID | None
     now: datetime
-    since: gate.Meaning | None
+    since: frozenset[gate.Meaning]
 
 
 async def engage(
@@ -74,7 +74,7 @@ async def engage(
         enrollment_id = await engagements.enrollment_of_message(conn, message_id)
     matched = _choose(own, enrollment_id)
     late = stamped and grade == "human"
-    since = await engagements.meaning_since(conn, prospect_id, happened_at) if late else None
+    since = await engagements.meanings_since(conn, prospect_id, happened_at) if late else ()
     made = await engagements.add(
         conn,
         prospect_id=prospect_id,
@@ -98,7 +98,7 @@ async def engage(
         message_id=message_id,
         provider_event_id=provider_event_id,
         now=now,
-        since=cast("gate.Meaning | None", since),
+        since=frozenset(since),
     )
     await _apply(conn, scene)
     rest = [row for row in enrolled if row["prospect_id"] != prospect_id]
@@ -146,6 +146,8 @@ async def _apply(conn: AsyncConnection, scene: _Scene) -> None:
         await tasks.cancel_unclear(conn, scene.person["id"], now=scene.now)
     await _move_others(conn, scene, decision)
     await _move(conn, scene, decision)
+    if decision.action == "end" and "unclear" in scene.since:
+        await _ask(conn, scene, "unclear answer")  # the newer one is still to be read
 
 
 async def _move(conn: AsyncConnection, scene: _Scene, decision: gate.Decision) -> None:
@@ -208,7 +210,7 @@ async def _open(
             now=scene.now,
         )
         detail = {"unlock": str(unlock)}
-    if scene.since == "no":
+    if "no" in scene.since:
         await _note_unlock(conn, scene, row, detail)
         return
     await ending.cancel(conn, [row["id"]], reason=gate.ANSWERED, now=scene.now)
@@ -237,7 +239,7 @@ async def _not_before(conn: AsyncConnection, scene: _Scene) -> datetime:
     """When the answer is followed up: now, since interest takes an earlier "not now" back; unless
     that one was said after it."""
     until: datetime | None = scene.person["not_before"]
-    if scene.since == "not_now" and until is not None:
+    if "not_now" in scene.since and until is not None:
         return max(until, scene.now)
     if until is not None:
         await standing.set_prospect(conn, scene.person["id"], now=scene.now, not_before=None)

@@ -36,11 +36,12 @@ COMPANY = "company: "  # followed by what happened to the colleague
 _WRITTEN = frozenset({"reply", "direct_message"})
 
 # Events come in any order, and what was said last counts. Interest that is followed by "not now" is
-# interest all the same, and so is interest before a no, which moves nothing any more.
+# interest all the same, and so is interest before a no, which moves nothing any more. What is
+# unclear and newer waits for its reader.
 _OUTWEIGHED_BY: dict[Meaning, frozenset[Meaning]] = {
     "stop": frozenset(),
     "no": frozenset({"interested"}),
-    "interested": frozenset(),
+    "interested": frozenset({"unclear"}),
     "not_now": frozenset({"interested", "no", "not_now"}),
     "unclear": frozenset({"interested", "no", "not_now"}),
 }
@@ -72,7 +73,7 @@ class Standing:
     stop_reason: str | None = None
     unlocked: bool = False
     opted_out: bool = False
-    since: Meaning | None = None
+    since: frozenset[Meaning] = frozenset()
 
     @property
     def running(self) -> bool:
@@ -102,8 +103,8 @@ def decide(answer: Answer, program: Program | None, standing: Standing, now: dat
     if standing.opted_out:
         unread = written and not answer.by_person and meaning != "no"
         return Decision("ask" if unread else "note", "wrote after opting out")
-    if meaning is not None and standing.since in _OUTWEIGHED_BY[meaning]:
-        return Decision("note", f"late news: they said {standing.since} since")
+    if meaning is not None and (newer := standing.since & _OUTWEIGHED_BY[meaning]):
+        return Decision("note", f"late news: they said {', '.join(sorted(newer))} since")
     match meaning:
         case "no":
             action: Action = "end" if standing.running else "note"

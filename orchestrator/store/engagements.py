@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, insert, select
@@ -81,22 +82,21 @@ async def add_unlock(
     return unlock
 
 
-async def meaning_since(
+async def meanings_since(
     conn: AsyncConnection, prospect_id: UUID, happened_at: datetime
-) -> str | None:
-    """The last plain answer that the person gave after `happened_at`, by when it was given."""
+) -> frozenset[Any]:
+    """What the person's own answers after `happened_at` mean, by when they were given."""
     rows = await conn.execute(
         select(engagements.c.meaning)
         .where(
             engagements.c.prospect_id == prospect_id,
             engagements.c.grade == "human",
-            engagements.c.meaning.in_(("interested", "no", "not_now")),
+            engagements.c.meaning.is_not(None),
             engagements.c.happened_at > happened_at,
         )
-        .order_by(engagements.c.happened_at.desc(), engagements.c.id.desc())
-        .limit(1)
+        .distinct()
     )
-    return rows.scalar_one_or_none()
+    return frozenset(rows.scalars())
 
 
 async def unlock_of(conn: AsyncConnection, enrollment_id: UUID) -> RowMapping | None:

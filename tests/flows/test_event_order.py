@@ -43,6 +43,7 @@ LATER: Said = ("button", {"choice": "later"})
 NEVER: Said = ("button", {"choice": "never"})
 GLAD: Said = ("reaction", {"detail": {"reaction": "+1"}})
 SORRY: Said = ("reaction", {"detail": {"reaction": "-1"}})
+UNCLEAR: Said = ("message", {"text": "Hm."})
 UNKNOWN: Said = ("unknown", {})
 
 # What happens to one message, in the order in which it happened. `doubt`: nobody knew whether it
@@ -69,6 +70,13 @@ SCENARIOS: dict[str, tuple[Said, ...]] = {
     "no, then yes": (SORRY, MORE),
     "later, then more": (LATER, MORE),
     "more, then later": (MORE, LATER),
+    "no, yes, later": (SORRY, MORE, LATER),
+    "no, later, yes": (SORRY, LATER, MORE),
+    "later, no, yes": (LATER, SORRY, MORE),
+    "unclear, then no": (UNCLEAR, SORRY),
+    "unclear, then yes": (UNCLEAR, MORE),
+    "no, then unclear": (SORRY, UNCLEAR),
+    "yes, then unclear": (MORE, UNCLEAR),
 }
 
 
@@ -124,16 +132,19 @@ async def state_of(app: App, who: UUID) -> dict[str, Any]:
         themselves = found.mappings().one()
         return {
             "state": enrolled["state"],
-            "step": enrolled["step"] if running else None,
+            # Of what is held, the reader of the answer decides where it goes on.
+            "step": enrolled["step"] if running and enrolled["state"] != "held" else None,
             "reason": enrolled["stop_reason"],
-            "due_now": running and enrolled["due_at"] == NOW,
+            "due_now": enrolled["state"] == "active" and enrolled["due_at"] == NOW,
             "opted_out": themselves["opted_out_at"] is not None,
-            "not_before": themselves["not_before"],
+            "not_before": themselves["not_before"] if running else None,
             "messages": sorted(row["state"] for row in await rows(messages)),
             "identities": sorted(row["state"] for row in await rows(identities)),
             "suppressed": sorted({row["scope"] for row in await rows(suppressions)}),
             # The page of somebody who opted out is closed, whatever they had unlocked before.
-            "unlocks": themselves["opted_out_at"] is None and len(await rows(unlocks)),
+            "unlocks": themselves["opted_out_at"] is None
+            and enrolled["state"] != "held"
+            and len(await rows(unlocks)),
             "tasks": sorted(r["kind"] for r in await rows(tasks) if r["state"] == "open"),
             "engagements": sorted(
                 (row["kind"], row["grade"], row["meaning"] or "") for row in await rows(engagements)
