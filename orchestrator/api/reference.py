@@ -34,7 +34,7 @@ TAGS = [
     {"name": "suppressions", "description": "Addresses that nothing is sent to any more."},
     {"name": "mail", "description": "Where a mail server brings the answers, signed."},
     {"name": "subscriptions", "description": "Whom we tell of events by webhook, and how it went."},
-    {"name": "events", "description": "What providers told us and nobody could be found for."},
+    {"name": "events", "description": "What providers tell us, and what is about nobody."},
 ]
 
 _pages = Environment(
