@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = Path(__file__).parent / "sms_example"
 COPIED = ("channels", "orchestrator", "migrations", "templates", "tests", "pyproject.toml")
