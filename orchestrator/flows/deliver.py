@@ -19,12 +19,13 @@ from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
 from orchestrator.flows.after_trouble import after_trouble
 from orchestrator.flows.claim import Claimed
+from orchestrator.flows.note_connection import note_connection
 from orchestrator.rules import progress
 from orchestrator.rules.outgoing import OF_STEPS, MessageRow, own_step
 from orchestrator.rules.program import END, CallStep, Duration
 from orchestrator.rules.settlement import columns, outcome
 from orchestrator.rules.window import add_duration
-from orchestrator.store import connections, leases
+from orchestrator.store import leases
 from orchestrator.wiring import App
 
 
@@ -109,25 +110,15 @@ async def _note_connection(app: App, row: MessageRow, result: Sent, now: datetim
     if row.identity_id is None or not (inviting or result.user_ref or result.thread_ref):
         return
     async with transaction(app.engine) as conn:
-        await connections.note(
+        await note_connection(
             conn,
+            result,
+            kind=row.kind,
             identity_id=row.identity_id,
             prospect_id=row.prospect_id,
             sender_id=row.sender_id,
-            state="invited" if row.kind == "request" else "connected",
             now=now,
-            user_ref=result.user_ref,
-            thread_ref=result.thread_ref,
-            request_ref=result.request_ref,
         )
-        if row.kind == "request":  # they may have let us in before the answer to our request came
-            await connections.admit_if_connected(
-                conn,
-                identity_id=row.identity_id,
-                prospect_id=row.prospect_id,
-                sender_id=row.sender_id,
-                now=now,
-            )
 
 
 async def _give_back(app: App, claimed: Claimed, now: datetime) -> None:

@@ -37,7 +37,7 @@ from orchestrator.rules.outgoing import (
 from orchestrator.rules.program import CallStep, Program, SendStep, Wording
 from orchestrator.rules.tracking import wanted
 from orchestrator.rules.wording import choose
-from orchestrator.store import bookings, frozen, people, senders, sequences
+from orchestrator.store import bookings, connections, frozen, people, senders, sequences
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +59,7 @@ class _Known:
     zones: Mapping[UUID, ZoneInfo]  # of the senders
     before: Mapping[UUID, Sequence[Mapping[str, Any]]]  # by enrollment, oldest first
     bookings: Mapping[UUID, BookingValues]
+    notes_left: dict[UUID, int]  # by sender, where the network counts notes; this batch takes them
 
 
 @dataclass(slots=True)
@@ -145,7 +146,24 @@ async def _read(conn: AsyncConnection, parts: Parts, rows: Sequence[MessageRow])
         accounts={one: senders.account_of(row, parts.keys) for one, row in accounts.items()},
         zones={one: ZoneInfo(row["zone"]) for one, row in accounts.items()},
         before=await frozen.threads(conn, enrolled),
+        notes_left=await _notes_left(conn, parts, rows),
     )
+
+
+async def _notes_left(
+    conn: AsyncConnection, parts: Parts, rows: Sequence[MessageRow]
+) -> dict[UUID, int]:
+    """How many notes each sender of an invitation may still write this month."""
+    left: dict[UUID, int] = {}
+    for sender_id, name in {(row.sender_id, row.channel) for row in rows if row.kind == "request"}:
+        channel = parts.channels[name]
+        if not isinstance(channel, Inviting):
+            continue
+        pace = channel.request_pace(await senders.load_account(conn, parts.keys, sender_id))
+        if pace.notes_monthly is not None:
+            used = await connections.recent_notes(conn, sender_id)
+            left[sender_id] = max(0, pace.notes_monthly - used)
+    return left
 
 
 def _draft(
@@ -177,7 +195,7 @@ def _outreach(
         person, person.company, person.facts, account, organisation, page_url
     )
     if row.kind == "request":
-        note = render_wording(Wording(text=wording.note), context).text if wording.note else ""
+        note = _note(known, row, wording, context)
         return request_draft(row, note=note, to=to, page_url=page_url)
     made = render_wording(wording, context, step.needs if isinstance(step, SendStep) else ())
     thread = thread_of(row, known.before.get(row.enrollment_id, ()))
@@ -208,6 +226,16 @@ def _outreach(
         can=channel.capabilities,
         page_url=page_url,
     )
+
+
+def _note(known: _Known, row: MessageRow, wording: Wording, context: Mapping[str, Any]) -> str:
+    """What the invitation says: nothing where this month's notes are used up."""
+    left = known.notes_left.get(row.sender_id)
+    if not wording.note or left == 0:
+        return ""
+    if left is not None:
+        known.notes_left[row.sender_id] = left - 1
+    return render_wording(Wording(text=wording.note), context).text
 
 
 def _invitation(parts: Parts, known: _Known, row: MessageRow, now: datetime) -> Draft | Unsendable:

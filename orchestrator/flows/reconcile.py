@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import OutboundMessage, Queryable, Sent, Unknown
 from orchestrator.db import transaction
+from orchestrator.flows.note_connection import note_connection
 from orchestrator.flows.note_evidence import note_evidence
 from orchestrator.store import connections, doubts, history, senders, standing, tasks
 from orchestrator.wiring import App
@@ -55,7 +56,17 @@ async def _ask(app: App, row: RowMapping, now: datetime) -> bool:
     async with transaction(app.engine) as conn:
         await doubts.asked(conn, row["id"])
         if isinstance(answer, Sent):
-            return await note_evidence(conn, row["id"], "found at the provider", now)
+            settled = await note_evidence(conn, row["id"], "found at the provider", now)
+            await note_connection(
+                conn,
+                answer,
+                kind=row["kind"],
+                identity_id=row["identity_id"],
+                prospect_id=row["prospect_id"],
+                sender_id=row["sender_id"],
+                now=now,
+            )
+            return settled
         if answer is None:
             return await _not_there(conn, row, now)
     return False

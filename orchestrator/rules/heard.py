@@ -37,12 +37,14 @@ def heard(
 ) -> Heard | None:
     """The engagement of `event`; None when it is about no engagement at all."""
     found = _said(event, now) or _noticed(event, handed_at, now)
-    if found is None or trust == "signed" or found.grade != "human":
+    # Nothing tells whether we wrote it ourselves: a person of ours looks.
+    unclear = event.detail.get("writer") == "unclear"
+    if found is None or found.grade != "human" or (trust == "signed" and not unclear):
         return found
     if found.meaning in ("stop", "no"):
         return found
     # Who could forge it can not unlock a call with it: a person of ours reads it first.
-    reasons = (*found.reasons, "weakly_signed_source")
+    reasons = (*found.reasons, "writer_unclear" if unclear else "weakly_signed_source")
     return Heard("mail", "ambiguous", None, found.until, reasons, found.then)
 
 

@@ -171,3 +171,15 @@ async def stale_invitations(
     """Invitations of this sender that nobody accepted within `days`."""
     rows = await conn.execute(_STALE, {"sender": sender_id, "days": days, "now": now})
     return list(rows.mappings())
+
+
+_NOTES = text("""
+select count(*) from messages m join frozen f on f.message_id = m.id and f.text <> ''
+where m.sender_id = :sender and m.kind = 'request'
+  and f.frozen_at > clock_timestamp() - interval '30 days'
+""")
+
+
+async def recent_notes(conn: AsyncConnection, sender_id: UUID) -> int:
+    """How many invitations with a note this sender has written within 30 days."""
+    return int((await conn.execute(_NOTES, {"sender": sender_id})).scalar_one())

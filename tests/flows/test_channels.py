@@ -402,3 +402,49 @@ async def test_a_person_settles_the_doubt_about_an_invitation(
     await made.turn()
     assert [kind for (kind,) in await made.rows("select kind from messages")] == kinds
     assert (await made.state())[1] == "hello"
+
+
+async def test_notes_are_counted_by_the_month(app: App) -> None:
+    pace = RequestPace(daily=20, weekly=100, withdraw_after_days=21, ban_days=21, notes_monthly=2)
+    made = await place(app, "network", network=Network(pace=pace))
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        for number in range(3):
+            owner = await make.prospect(conn, app.keys)
+            await make.identity(conn, app.keys, owner, f"person-{number}", channel="network")
+            await make.enrollment(conn, made.world, owner, now=now)
+    await made.turn()
+    said = [b"may I?" in one.payload for one in made.network.sent]
+    assert sorted(said) == [False, False, True, True]
+
+
+async def test_whoever_is_connected_already_needs_no_invitation(app: App) -> None:
+    class Connected(Network):
+        async def send(
+            self, account: Account, message: OutboundMessage, pass_point: Any
+        ) -> SendResult:
+            result = await super().send(account, message, pass_point)
+            connected = message.request and isinstance(result, Sent)
+            return Sent(connected=True) if connected else result
+
+    made = await place(app, "network", network=Connected())
+    await made.turn()
+    kinds = [kind for (kind,) in await made.rows("select kind from messages order by id")]
+    assert kinds == ["request", "outreach"]
+
+
+async def test_a_message_whose_writer_is_unclear_unlocks_nothing(app: App) -> None:
+    """L1: it may be our own user who wrote by hand."""
+    made = await place(app, "network")
+    await made.turn()
+    await made.tell(acceptance())
+    await made.tell(
+        ChannelEvent(
+            *("message", "evt-w"),
+            address="ola-hansen",
+            text="Yes, tell me more!",
+            detail={"writer": "unclear"},
+        )
+    )
+    assert await made.rows("select id from unlocks") == []
+    assert (await made.state())[0] == "held"
