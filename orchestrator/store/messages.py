@@ -64,8 +64,7 @@ async def owner(conn: AsyncConnection, message_id: UUID) -> UUID | None:
 
 _ABOUT = text("""
 select id, prospect_id, enrollment_id, identity_id, kind, handed_at from messages
-where id = :id or rfc_message_id = :rfc
-  or (sender_id = :sender and (provider_ref = :ref))
+where sender_id = :sender and (id = :id or rfc_message_id = :rfc or provider_ref = :ref)
 order by (id = :id) desc nulls last, (rfc_message_id = :rfc) desc nulls last
 limit 1
 """)
@@ -79,8 +78,8 @@ async def about(
     rfc_message_id: str | None,
     provider_ref: str | None,
 ) -> RowMapping | None:
-    """The message of ours that an event names: by our id, by Message-ID, by the provider's
-    reference at this sender."""
+    """The message of this sender that an event names: by our id, by Message-ID, by the provider's
+    reference. No account speaks for another's messages."""
     if message_id is None and rfc_message_id is None and provider_ref is None:
         return None
     rows = await conn.execute(
