@@ -53,7 +53,8 @@ async def _play_and_take(settings: Settings) -> int:
     prospect = Prospect(base_url=settings.base_url, smtp_host=smtp[0], smtp_port=smtp[1])
     played = Rehearsal(settings, avtale, prospect, lambda line: None)
     await world.add_accounts(avtale, smtp)
-    await world.add_channels(avtale, settings)
+    async with world.door(avtale, settings) as api_door:
+        await world.add_channels(api_door)
     async with async_playwright() as tools:
         browser = await tools.chromium.launch(
             executable_path=os.environ.get("AVTALE_CHROMIUM") or shutil.which("chromium"),

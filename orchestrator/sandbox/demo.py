@@ -103,10 +103,12 @@ async def _welcome(settings: Settings) -> int | None:
     with err.status("Making sixteen people, five senders, a host and a sequence ..."):
         try:
             await world.add_accounts(avtale, await world.smtp_address(settings))
-            await world.add_channels(avtale, settings)
-            await world.import_people(avtale)
-            await world.publish(avtale)
-            await world.enroll(avtale)
+            async with world.door(avtale, settings) as api:
+                await world.add_channels(api)
+                await world.import_people(avtale)
+                await world.publish(avtale)
+                await world.enroll(avtale)
+                await world.enroll_others(api)
         except CommandFailed as error:
             err.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True)
             return 1
@@ -130,10 +132,12 @@ def _guide(settings: Settings) -> None:
         "  1. Mail leaves in its reader's working hours: “Next thing due” moves time to them.",
         "  2. Open a mail; answer “Yes, tell me more”. An offer comes back: pick a time.",
         "  3. Answer another with “Stop”. Press “+3 days”, and see who is left alone.",
+        "  4. On Slack press a button; on the network accept the invitation, then answer.",
         "",
         "  In another terminal:",
         f"    AVTALE_DATA_DIR={_short(settings.data_dir)} .venv/bin/avtale why"
         " ingrid@solheimregnskap.example",
+        f"    AVTALE_DATA_DIR={_short(settings.data_dir)} .venv/bin/avtale tasks list",
         "",
         f"  Ctrl-C ends it; {_short(settings.data_dir)} keeps everything for the next time.",
         "",
@@ -167,7 +171,8 @@ def _rehearse(settings: Settings, *, verbose: bool) -> int:
         rehearsal = Rehearsal(complete, avtale, prospect, show)
         try:
             await world.add_accounts(avtale, smtp)
-            await world.add_channels(avtale, complete)
+            async with world.door(avtale, complete) as api:
+                await world.add_channels(api)
             good = await rehearsal.play()
         except CommandFailed as error:
             good = False

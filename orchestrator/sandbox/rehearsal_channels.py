@@ -37,9 +37,7 @@ class ChannelStages:
 
     async def slack(self) -> Outcome:
         """A direct message with buttons; one press earns the offer, which comes the same way."""
-        await world.enroll(
-            self.hand.avtale, world.WORKSPACE, world.CONNECT, world.NETWORK, world.BY_HAND
-        )
+        await world.enroll_others(self.hand.http)
         talk, first = await self.hand.advance(lambda: self._written(HERE, 1), "the Slack message")
         person = await self._person(HERE)
         require("Moen & Lien" in _plain(first), "the message does not name the company")
