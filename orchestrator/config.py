@@ -1,5 +1,6 @@
-"""Settings: the only reader of the environment. Every name is AVTALE_<FIELD>."""
+"""Settings: the only reader of the environment and of `.env`. Every name is AVTALE_<FIELD>."""
 
+import os
 from functools import lru_cache
 from pathlib import Path
 
@@ -62,5 +63,7 @@ class Settings(BaseSettings):
 
 @lru_cache(maxsize=1)
 def get_settings() -> Settings:
-    """The settings of this process, read once."""
-    return Settings()
+    """The settings of this process, read once: the environment, then `.env` in the working
+    directory (another file: AVTALE_ENV_FILE; empty: none). What is set to nothing is not set."""
+    file = os.environ.get("AVTALE_ENV_FILE", ".env")
+    return Settings(_env_file=file or None, _env_file_encoding="utf-8", _env_ignore_empty=True)

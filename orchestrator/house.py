@@ -57,8 +57,8 @@ def run(settings: Settings, say: Say, guest: Guest, *, fast: bool = False) -> in
 
     `fast` gives up durability for speed, for data that is thrown away. Raises SetupError.
     """
-    _require_port(settings)
     with _servers(settings, fast=fast) as (database_url, redis_url):
+        _require_port(settings)  # after the data directory: its own words are the better ones
         complete = _with_secrets(settings).model_copy(
             update={"database_url": database_url, "redis_url": redis_url}
         )
@@ -91,7 +91,7 @@ def _require_port(settings: Settings) -> None:
         except OSError as error:
             raise SetupError(
                 f"{settings.host}:{settings.port} cannot be used ({error.strerror}): "
-                "set AVTALE_PORT to another one."
+                "set AVTALE_PORT or --port to another one."
             ) from None
 
 
@@ -140,7 +140,7 @@ async def _prepare_database(settings: Settings, *, ours: bool) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """The environment of a child: ours, with every setting that was decided here."""
+    """The environment of a child: ours, with every setting that was decided here, and no `.env`."""
     values = {
         f"AVTALE_{name.upper()}": value.get_secret_value()
         if isinstance(value, SecretStr)
@@ -148,14 +148,17 @@ def environment(settings: Settings) -> dict[str, str]:
         for name in type(settings).model_fields
         if (value := getattr(settings, name)) is not None
     }
-    return {**os.environ, **values, "PYTHONUNBUFFERED": "1"}
+    return {**os.environ, **values, "AVTALE_ENV_FILE": "", "PYTHONUNBUFFERED": "1"}
 
 
 @contextmanager
 def _note(settings: Settings) -> Iterator[None]:
     """`endpoints.json` while we run, for the other commands on this data directory."""
     path = endpoints.path(settings)
-    names = ("database_url", "redis_url", "base_url", "host", "port", "sandbox", "data_dir")
+    names = (
+        *("database_url", "redis_url", "base_url", "host", "port", "sandbox", "data_dir"),
+        *("organisation", "postal_address", "templates_dir"),
+    )
     found = {name: getattr(settings, name) for name in names}
     for name in ("secret_key", "mail_secret"):
         found[name] = getattr(settings, name).get_secret_value()

@@ -77,8 +77,8 @@ def require_urls(settings: Settings) -> tuple[str, str]:
     """The two URLs, or words on how to get them."""
     if not settings.database_url or not settings.redis_url:
         raise SetupError(
-            "AVTALE_DATABASE_URL and AVTALE_REDIS_URL are not set. `avtale up` brings its own "
-            "servers; any other command needs these two."
+            f"No `avtale up` runs on {settings.data_dir.absolute()}: start it (it brings its own "
+            "servers), name its AVTALE_DATA_DIR, or set AVTALE_DATABASE_URL and AVTALE_REDIS_URL."
         )
     return settings.database_url, settings.redis_url
 
@@ -88,7 +88,7 @@ async def open_app(settings: Settings, *, pool_size: int = 10) -> AsyncIterator[
     """Build the parts and take them down again."""
     database_url, redis_url = require_urls(settings)
     if settings.secret_key is None:
-        raise SetupError("AVTALE_SECRET_KEY is not set: `openssl rand -hex 32` makes one.")
+        raise SetupError("AVTALE_SECRET_KEY is not set: `avtale secret` makes one.")
     app = App(
         settings=settings,
         engine=make_engine(database_url, pool_size=pool_size),

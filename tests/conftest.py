@@ -1,6 +1,7 @@
 """Real servers for the tests: one embedded PostgreSQL a session, a fresh database a test."""
 
 import asyncio
+import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -20,6 +21,7 @@ from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
 from orchestrator.wiring import App, make_redis
 
+os.environ["AVTALE_ENV_FILE"] = ""  # whoever works here may have a .env; the tests do not
 SECRET = b"a secret of the tests, 32 bytes long and more"
 
 

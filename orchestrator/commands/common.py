@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
@@ -29,6 +30,8 @@ T = TypeVar("T")
 
 err = Console(stderr=True, highlight=False)
 out = Console(highlight=False)
+if not out.is_terminal and "COLUMNS" not in os.environ:
+    out.width = 160  # what goes to a file or a pipe is not cut to a screen that nobody looks at
 
 
 def settings() -> Settings:
@@ -74,6 +77,8 @@ def guarded(work: Callable[[], Awaitable[T]]) -> T:
         fail(error)
     except (OSError, OperationalError, InterfaceError, TimeoutError) as error:
         fail(_no_answer(error))
+    except ModuleNotFoundError as error:  # the code is newer than its environment
+        fail(SetupError(f"{error.name} is not installed: `make setup` brings .venv up to date."))
     except DBAPIError as error:
         if error.connection_invalidated:
             fail(_no_answer(error))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from orchestrator import config
 from orchestrator.commands.common import err
@@ -25,7 +26,24 @@ async def _greet(settings: Settings) -> int | None:
     for name, value in rows:
         err.print(f"  {name:<8} {value}", soft_wrap=True)
     err.print("  Other commands find it by themselves: avtale key create me --scope '*'\n")
+    for line in lacking(settings):
+        err.print(f"[yellow]{escape(line)}[/yellow]\n", soft_wrap=True)
     return None
+
+
+def lacking(settings: Settings) -> list[str]:
+    """What the first message will need and nobody set, in words."""
+    names = [
+        f"AVTALE_{name.upper()}"
+        for name in ("organisation", "postal_address")
+        if not getattr(settings, name).strip()
+    ]
+    if not names:
+        return []
+    return [
+        f"Before you write to anybody, say who writes: put {' and '.join(names)} into .env "
+        "(`cp .env.example .env`) and start again. Every message says it at its end."
+    ]
 
 
 @app.command()
