@@ -26,7 +26,7 @@ from orchestrator.rules.enrolling import (
 from orchestrator.rules.program import Program
 from orchestrator.rules.where import Node
 from orchestrator.rules.window import Window, next_common_opening
-from orchestrator.rules.wording import choose
+from orchestrator.rules.wording import choose, uses
 from orchestrator.store import enrolling as store
 from orchestrator.store import people, senders, sequences
 from orchestrator.store.sequences import VersionRow
@@ -99,6 +99,11 @@ async def prepare(
     if version is None:
         raise Conflict(f"The sequence `{sequence}` has no version: publish it first.")
     program = await sequences.load_program(conn, version.id)
+    if not app.settings.organisation and uses(program, "organisation"):
+        raise Conflict(  # everybody's first message would become a task
+            f"`{sequence}` says who we are and nobody set it: put AVTALE_ORGANISATION into .env "
+            "(or the environment) and start Avtale again."
+        )
     pool = await _pool(conn, app.keys, program, sender)
     channels = tuple(one for one in channels_of(program) if pool.heaps.get(one))
     return Enrolling(

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from jinja2 import TemplateSyntaxError, nodes
 from jinja2.sandbox import SandboxedEnvironment
 
-from orchestrator.rules.program import Wording
+from orchestrator.rules.program import CallStep, Program, SendStep, Wording
 
 FILTERS = frozenset({"upper", "lower", "capitalize", "title", "trim"})
 VARIABLES = (
@@ -69,6 +69,18 @@ def choose(
         if candidate in wordings:
             return candidate, wordings[candidate]
     return fallback, wordings[fallback]
+
+
+def uses(program: Program, name: str) -> bool:
+    """Whether any message of `program` says `name`, a dotted name, in any language."""
+    return any(
+        name in variables(part)
+        for step in program.steps
+        if isinstance(step, SendStep | CallStep)
+        for wording in step.wordings.values()
+        for part in (wording.subject, wording.text, wording.html, wording.note)
+        if part
+    )
 
 
 def variables(template_source: str) -> frozenset[str]:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from copy import deepcopy
 from datetime import date, timedelta
 from typing import Any
 from uuid import UUID
@@ -239,3 +240,16 @@ async def test_the_dry_run_shows_messages_load_and_what_is_missing(app: App) -> 
     assert preview.messages[1].leaves_at == make.NOW
     assert preview.messages[2].leaves_at == make.NOW + timedelta(seconds=60)
     assert await count(app, enrollments) == await count(app, history) == 0
+
+
+async def test_nobody_is_enrolled_before_it_is_said_who_writes(app: App) -> None:
+    plan = deepcopy(make.PROGRAM)
+    plan["steps"][0]["wordings"]["en"]["text"] += " {{ organisation }}"
+    async with transaction(app.engine) as conn:
+        await make.world(conn, program=plan)
+        await make.prospect(conn, app.keys)
+    app.settings = app.settings.model_copy(update={"organisation": ""})
+    for verb in (enroll, preview_enrollment):
+        with pytest.raises(Conflict, match="put AVTALE_ORGANISATION into"):
+            await verb(app, sequence="test", selection=EVERYBODY, now=make.NOW)
+    assert await count(app, enrollments) == 0

@@ -1,9 +1,12 @@
 """The language that a prospect reads, and what a template may say."""
 
+from copy import deepcopy
+
 import pytest
 
-from orchestrator.rules.program import Wording
-from orchestrator.rules.wording import choose, problems, unknown_variable, variables
+from orchestrator.rules.program import Program, Wording
+from orchestrator.rules.wording import choose, problems, unknown_variable, uses, variables
+from tests import make
 
 WORDINGS = {code: Wording(text=code) for code in ("nb", "sv", "pt-BR")}
 
@@ -68,3 +71,10 @@ def test_what_a_template_may_not_say(source: str) -> None:
 )  # fmt: skip
 def test_an_unknown_variable_comes_with_the_likely_one(name: str, meant: str) -> None:
     assert meant in (unknown_variable(name) or "")
+
+
+def test_what_any_message_says_is_found_in_every_language() -> None:
+    plan = deepcopy(make.PROGRAM)
+    assert not uses(Program.model_validate(plan), "organisation")
+    plan["steps"][0]["wordings"]["sv"] = {"text": "Hej från {{ organisation }}"}
+    assert uses(Program.model_validate(plan), "organisation")
