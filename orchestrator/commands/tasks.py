@@ -46,10 +46,13 @@ def list_(
     if not rows:
         err.print("Nothing waits for you.")
         return
-    table = Table("id", "since", "kind", "what")
+    table = Table()
+    table.add_column("id", overflow="fold", min_width=36)  # to be copied: never cut
+    for name in ("since", "who", "what"):
+        table.add_column(name, overflow="fold")
     for row in rows:
         since = f"{row['created_at']:%Y-%m-%d %H:%M}"
-        table.add_row(str(row["id"]), since, row["kind"], Text(row["title"]))
+        table.add_row(str(row["id"]), since, Text(row["who"] or ""), Text(row["title"]))
     out.print(table)
 
 
@@ -87,7 +90,9 @@ def done(
     outcome: Annotated[str, typer.Option(help="How it ended; `avtale tasks show` lists them.")],
     until: Annotated[
         datetime | None,
-        typer.Option(formats=["%Y-%m-%d"], help="With not_now: the day to come back."),
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="With not_now: the day to come back."
+        ),
     ] = None,
 ) -> None:
     """Close a task; the sequence goes on as the outcome says."""

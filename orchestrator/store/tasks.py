@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, update
+from sqlalchemy import RowMapping, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.ids import uuid7
+from orchestrator.models.people import prospects
 from orchestrator.models.work import tasks
 from orchestrator.store import history
 
@@ -70,8 +71,14 @@ async def get(conn: AsyncConnection, task_id: UUID, *, lock: bool = False) -> Ro
 async def open_tasks(
     conn: AsyncConnection, *, kind: str | None = None, limit: int = 200
 ) -> Sequence[RowMapping]:
-    """What is to be done, oldest first."""
-    query = select(tasks).where(tasks.c.state == "open").order_by(tasks.c.created_at, tasks.c.id)
+    """What is to be done, oldest first, with the name of `who` it is about."""
+    name = func.concat_ws(" ", prospects.c.first_name, prospects.c.last_name)
+    query = (
+        select(tasks, func.trim(name).label("who"))
+        .join(prospects, prospects.c.id == tasks.c.prospect_id, isouter=True)
+        .where(tasks.c.state == "open")
+        .order_by(tasks.c.created_at, tasks.c.id)
+    )
     if kind is not None:
         query = query.where(tasks.c.kind == kind)
     return (await conn.execute(query.limit(limit))).mappings().all()

@@ -22,7 +22,7 @@ ola@acme.example, b@acme.example;;;;;;
 """
 
 
-async def avtale(app: App, *words: str, code: int = 0) -> str:
+async def avtale(app: App, *words: str, code: int = 0, columns: int = 200) -> str:
     """Run the command line; its stdout, or its stderr when it must fail."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "orchestrator.cli", *words),
@@ -33,7 +33,8 @@ async def avtale(app: App, *words: str, code: int = 0) -> str:
             "AVTALE_DATABASE_URL": app.settings.database_url or "",
             "AVTALE_REDIS_URL": app.settings.redis_url or "",
             "AVTALE_SECRET_KEY": SECRET.decode(),
-            "COLUMNS": "200",
+            "COLUMNS": str(columns),
+            "AVTALE_ENV_FILE": "",
         },
     )
     out, err = await process.communicate()
