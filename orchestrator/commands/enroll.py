@@ -86,7 +86,10 @@ def command(
     ids: Annotated[list[UUID] | None, typer.Option("--id", help="A prospect; repeatable.")] = None,
     sender: Annotated[str | None, typer.Option(help="Who writes; else they take turns.")] = None,
     not_before: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Nothing leaves before this day.")
+        datetime | None,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Nothing leaves before this day."
+        ),
     ] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Enroll at most so many.")] = None,
     dry_run: Annotated[bool, typer.Option(help="Show what would happen; write nothing.")] = False,

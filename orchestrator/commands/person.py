@@ -48,7 +48,7 @@ async def _find(conn: AsyncConnection, person: str) -> UUID:
     try:
         found = await identities_of.by_address(conn, [addresses.email(person)])
     except ValueError as error:
-        raise NotFound(f"{error}. Give an address or an id.") from None
+        raise NotFound(f"{str(error).rstrip('.')}. Give an address or an id.") from None
     if not found:
         raise NotFound("Nobody has that address: `avtale prospects list` shows who there is.")
     who: UUID = found[0]["prospect_id"]
@@ -99,7 +99,10 @@ def resume(person: _Person) -> None:
 def snooze(
     person: _Person,
     until: Annotated[
-        datetime, typer.Option(formats=["%Y-%m-%d"], help="Nothing leaves before this day.")
+        datetime,
+        typer.Option(
+            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="Nothing leaves before this day."
+        ),
     ],
 ) -> None:
     """Let nothing leave before a day, in the person's own zone."""

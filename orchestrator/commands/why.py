@@ -50,7 +50,7 @@ def _print(title: str, lines: list[Line], zone: str | None) -> None:
     for line in lines:
         said = Text(line.text)
         if line.reason:
-            said.append(f"  {line.reason}", style="dim italic")
+            said.append(f" ({line.reason})", style="dim italic")
         table.add_row(when(line.at, zone) if line.at else "", said)
     if not lines:
         table.add_row("", Text("nothing", style="dim"))

@@ -99,6 +99,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
     "enrollment.stopped": ("{Named} was stopped.", "{because}"),
     "enrollment.finished": ("{Named} ended at `{step}`.", "{because}"),
     "message.planned": ("{Message} was written, due {due}.", "the step had come"),
+    "message.sending": ("{Message} was being handed over.", "{again}"),
     "message.sent": ("{Message} was sent{as_subject}{by_sender}.", "{again}"),
     "message.held": ("{Message} was held back.", "{because}"),
     "message.cancelled": ("{Message} was not sent, and will not be.", "{because}"),
