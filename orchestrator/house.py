@@ -183,6 +183,7 @@ async def _stay(settings: Settings, say: Say, guest: Guest) -> int:
         if visit in done and (code := visit.result()) is not None:
             return code
         await stopping
+        sys.stderr.write("Stopping ...\n")  # it may take seconds: what is being sent is finished
         return 0
     finally:
         visit.cancel()
