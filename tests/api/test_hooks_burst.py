@@ -53,11 +53,16 @@ async def port(
         yield free
     finally:
         child.terminate()
-        await asyncio.wait_for(child.wait(), 20)
+        try:
+            await asyncio.wait_for(child.wait(), 60)
+        except TimeoutError:
+            child.kill()
+            await child.wait()
+            raise
 
 
 async def _until_up(port: int, child: asyncio.subprocess.Process) -> None:
-    for _ in range(300):
+    for _ in range(900):
         assert child.returncode is None
         try:
             _, writer = await asyncio.open_connection("127.0.0.1", port)
