@@ -130,7 +130,8 @@ def _guide(settings: Settings) -> None:
         f"  [bold]API[/bold]            {at}/docs",
         "",
         "  1. Mail leaves in its reader's working hours: “Next thing due” moves time to them.",
-        "  2. Open a mail; answer “Yes, tell me more”, in its language the first button. An offer comes back: pick a time.",
+        "  2. Open a mail; answer “Yes, tell me more” (the first button, in the reader's language)."
+        " An offer comes back: pick a time.",
         "  3. Answer another with “Stop”. Press “+3 days”, and see who is left alone.",
         "  4. On Slack press a button; on the network accept the invitation, then answer.",
         "",
