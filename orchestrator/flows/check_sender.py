@@ -1,6 +1,8 @@
 """Try a sender out: connect, secure, log in, and mail oneself if that is wished."""
 
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from channels.base import (
     Account,
@@ -40,8 +42,15 @@ async def check_sender(app: App, name: str, *, mail_to_self: bool, now: datetime
     if failure is not None:
         raise Unavailable(f"{name}: {failure.kind}: {failure.detail}")
     if not mail_to_self:
-        return f"{name}: connected, secured and logged in."
+        return f"{name}: connected, {_how(row['settings'])}."
     return await _mail(app, channel, account, now)
+
+
+def _how(settings: Mapping[str, Any]) -> str:
+    """What was really done; a mail server on the same machine may ask for neither."""
+    secured = settings.get("security") != "plain_without_encryption"
+    known = "logged in" if settings.get("username") or "host" not in settings else "without a login"
+    return f"{'secured' if secured else 'not encrypted'}, {known}"
 
 
 async def _mail(app: App, channel: Channel, account: Account, now: datetime) -> str:

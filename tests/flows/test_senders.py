@@ -157,7 +157,8 @@ async def local(app: App, sink: Sink, **settings: Any) -> None:
 async def test_a_sender_can_be_tried_out(mailing: App) -> None:
     async with serving(Sink(auth=True)) as sink:
         await local(mailing, sink, username="kari")
-        assert "logged in" in await check_sender(mailing, "kari", mail_to_self=False, now=NOW)
+        said = await check_sender(mailing, "kari", mail_to_self=False, now=NOW)
+        assert said == "kari: connected, not encrypted, logged in."
         assert sink.mails == []
         assert "sent to" in await check_sender(mailing, "kari", mail_to_self=True, now=NOW)
         await mailing.channels["email"].close()
