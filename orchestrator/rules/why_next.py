@@ -166,6 +166,8 @@ def _why_not_now(at: Standing, message: Waiting, person: Person, now: datetime) 
         return f"the sender {pace.name} reached its cap of {pace.daily_cap} messages for today"
     if at.earliest is None:
         return "no hour fits both every zone that they may live in and the sender"
+    if pace.free_at and pace.free_at > max(now, message.due_at) and at.earliest == pace.free_at:
+        return f"the sender {pace.name} leaves a gap after its last message"
     if message.due_at > now or at.earliest > now:
         return "the windows of the prospect and of the sender are both open then"
     return "it is due and its hours are open"

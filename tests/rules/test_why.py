@@ -164,6 +164,8 @@ ANNA = Person(OSLO)
          "leaves then", "kari rests: the provider asked us to slow down"),
         (sending(pace=Pace("kari", capped=True, daily_cap=50)), ANNA, LATER, "leaves then",
          "cap of 50"),
+        (sending(pace=Pace("kari", free_at=LATER)), ANNA, LATER, "leaves then",
+         "kari leaves a gap"),
         (sending(), replace(ANNA, not_before=LATER), LATER, "leaves then",
          "nothing leaves before Fri 27 Nov 2026"),
     ],
