@@ -85,7 +85,8 @@ def test_a_parent_killed_leaves_no_server_and_the_next_start_goes_well(home: Pat
     with parent.stdout:
         try:
             assert parent.stdout.readline() == "up\n"
-            assert len(servers_on(home)) == 2
+            # Two, or more: what PostgreSQL has just forked still bears its command line.
+            assert len(servers_on(home)) >= 2
         finally:
             parent.kill()
             parent.wait(5)
