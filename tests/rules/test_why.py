@@ -61,6 +61,16 @@ def happened(kind: str, detail: dict[str, Any] | None = None, **more: Any) -> Ha
             "there is no homework for it yet: fact.pain",
         ),
         (
+            happened("enrollment.held", {"reason": "paused"}),
+            "first-touch (version 2) was held.",
+            "they are paused",
+        ),
+        (
+            happened("message.sending", {"attempt": 1, "fence": 1}, step="hello"),
+            "The message of `hello` was being handed over.",
+            "",
+        ),
+        (
             happened("enrollment.stopped", {"reason": "company: declined"}),
             "first-touch (version 2) was stopped.",
             "of a colleague: they said no",
