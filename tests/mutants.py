@@ -255,7 +255,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "homework not checked": Mutant(
         "L6",
-        "orchestrator/flows/planning.py",
+        "orchestrator/flows/writing.py",
         "    if missing:\n",
         "    if False:\n",
         "tests/flows/test_plan.py",
