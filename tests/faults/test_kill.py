@@ -18,15 +18,18 @@ def assert_once_each(made: Town, people: int, *, doubts_at_most: int) -> None:
     rows = made.query("select rfc_message_id, state from messages")
     states = dict(rows)
     assert len(rows) == people
-    assert [one for one, count in taken.items() if count > 1] == [], "duplicated"
-    assert [one for one in taken if one not in states] == [], "unexpected"
+    duplicated = [one for one, count in taken.items() if count > 1]
+    unexpected = [one for one in taken if one not in states]
+    assert duplicated == [], "duplicated"
+    assert unexpected == [], "unexpected"
     lost = [one for one, state in states.items() if state == "sent" and one not in taken]
     assert lost == [], "lost: said to be sent, never handed over"
     doubts = [one for one, state in states.items() if state == "in_doubt"]
     assert len(doubts) <= doubts_at_most
     assert set(states.values()) <= {"sent", "in_doubt"}
     print(
-        f"\n{people} messages: lost {len(lost)}, duplicated 0, unexpected 0,"
+        f"\n{people} messages: lost {len(lost)}, duplicated {len(duplicated)},"
+        f" unexpected {len(unexpected)},"
         f" in doubt {len(doubts)} (at most {doubts_at_most})"
     )
 

@@ -252,7 +252,7 @@ async def test_the_end_of_a_sequence_is_told(app: App) -> None:
     assert told == [("completed",)]
 
 
-async def test_late_success_settles_a_doubt(app: App) -> None:
+async def test_the_providers_reference_is_kept(app: App) -> None:
     await people(app)
     await plan(app, NOW)
     fake(app).after.append(Sent("ok"))
