@@ -1,0 +1,89 @@
+"""Run the fault suite: real processes, real servers, and a ledger that tells the truth.
+
+    python -m tests.faults [NAME...] [--full] [--json FILE] [--page FILE]
+
+A line of progress goes to stderr for each step, the table to stdout. Exit 1 on any fault. FILE is
+written after every scenario, so that a run that is cut leaves what it has; scenarios that were not
+run keep what FILE says of them.
+"""
+
+import argparse
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+from tests.faults import report
+from tests.faults.scenario import Outcome, Scenario, Size, Tally, load, say
+
+
+@contextmanager
+def at_most(minutes: float) -> Iterator[None]:
+    """Raise TimeoutError in the main thread when the block takes longer."""
+
+    def late(_number: int, _frame: FrameType | None) -> None:
+        raise TimeoutError(f"cut after {minutes:g} minutes")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.setitimer(signal.ITIMER_REAL, minutes * 60)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def run_one(one: Scenario, size: Size) -> Outcome:
+    """Its outcome; what it raises is a fault."""
+    try:
+        with at_most(one.minutes):
+            return one.run(size)
+    except Exception as error:
+        traceback.print_exc()
+        words = str(error).splitlines() or [""]
+        return Outcome(one.name, Tally(), {}, (f"{type(error).__name__}: {words[0]}",))
+
+
+def chosen(names: list[str], size: Size) -> list[Scenario]:
+    """The scenarios to run, by name; `redis` stands for every `redis.<something>` too."""
+    known = load()
+    wanted = [name for name, one in known.items() if not names and (one.quick or size == "full")]
+    for word in names:
+        found = [name for name in known if name == word or name.startswith(f"{word}.")]
+        if not found:
+            raise SystemExit(f"no scenario {word}; there are: {', '.join(sorted(known))}")
+        wanted.extend(found)
+    return [known[name] for name in sorted(set(wanted))]
+
+
+def main(words: list[str]) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME")
+    parser.add_argument("--full", action="store_true", help="the long form: 20,000 messages")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="keep the results here")
+    parser.add_argument("--page", type=Path, metavar="FILE", help="write the table into this page")
+    asked = parser.parse_args(words)
+    size: Size = "full" if asked.full else "quick"
+    results = report.Results.load(asked.json, size)
+    faults = 0
+    for one in chosen(asked.names, size):
+        say(f"{one.name} ...")
+        started = time.monotonic()
+        outcome = run_one(one, size)
+        seconds = time.monotonic() - started
+        faults += len(outcome.faults)
+        results.add(one, outcome, seconds)
+        say(f"{one.name}: {', '.join(outcome.faults) or 'green'}, {seconds:.0f} s")
+    print(results.table())
+    if asked.page:
+        results.write_page(asked.page)
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

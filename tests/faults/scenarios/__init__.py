@@ -1,0 +1,1 @@
+"""The scenarios: one module a family, each registered with `@scenario` and found by itself."""
