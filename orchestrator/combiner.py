@@ -16,6 +16,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.store import handover
 
@@ -142,6 +143,8 @@ class Combiner:
                     budget=BUDGET,
                     now=max(one.now for one in passes),
                 )
+            _point("before_commit", passed, settled)
+        _point("after_commit", passed, settled)
         self.commits += 1
         self.written += len(everyone)
         return passed, settled
@@ -164,3 +167,11 @@ class Combiner:
             except (SQLAlchemyError, OSError, TimeoutError) as error:
                 log.warning("combiner.reread_failed", error=type(error).__name__)
         return set()
+
+
+def _point(where: str, passed: set[UUID], settled: set[UUID]) -> None:
+    """The crash points around the commit, each hit once a transaction that it is about."""
+    if passed:
+        point(f"pass.{where}")
+    if settled:
+        point(f"settle.{where}")

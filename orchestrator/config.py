@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(600.0, gt=0, description="between looks at what webhooks left out")
     sweep_seconds: float = Field(1.0, gt=0)
     sandbox: bool = False
+    faults: bool = Field(False, description="this is a test of faults: crash points may be armed")
+    crash_at: str = Field("", description="NAME:N[:kill|:stop] of channels/crash_points.py")
     log_level: str = "INFO"
     log_json: bool = True
 

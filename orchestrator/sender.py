@@ -19,6 +19,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Account, Inviting, OutboundMessage
+from channels.crash_points import point
 from orchestrator.clock import database_now
 from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
@@ -111,6 +112,7 @@ class Sender:
             ready = await prepare(conn, parts, [one.row for one in claimed], now)
             found = await senders.of_ids(conn, {one.row.sender_id for one in claimed})
             known = await self._conversations(conn, claimed)
+        point("prepare.after_commit")
         accounts = {lane: senders.account_of(row, self._app.keys) for lane, row in found.items()}
         for one in claimed:
             made = _addressed(one, ready[one.row.id], known)

@@ -1,6 +1,7 @@
 """What a process holds while it runs: built once here, handed to doors and flows."""
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -11,6 +12,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from channels import crash_points
 from channels.base import Channel
 from channels.registry import make_channels
 from orchestrator import jobs_wire
@@ -83,12 +85,26 @@ def require_urls(settings: Settings) -> tuple[str, str]:
     return settings.database_url, settings.redis_url
 
 
+def arm_crash_point(settings: Settings) -> None:
+    """Let this process die where `crash_at` says. Raises SetupError outside a test of faults."""
+    if not settings.crash_at:
+        return
+    if not settings.faults:
+        raise SetupError("AVTALE_CRASH_AT kills this process: it needs AVTALE_FAULTS=1 beside it.")
+    try:
+        crash_points.arm(settings.crash_at)
+    except ValueError as error:
+        raise SetupError(f"AVTALE_CRASH_AT: {error}") from None
+    log.warning("crash_point.armed", at=settings.crash_at, pid=os.getpid())
+
+
 @asynccontextmanager
 async def open_app(settings: Settings, *, pool_size: int = 10) -> AsyncIterator[App]:
     """Build the parts and take them down again."""
     database_url, redis_url = require_urls(settings)
     if settings.secret_key is None:
         raise SetupError("AVTALE_SECRET_KEY is not set: `avtale secret` makes one.")
+    arm_crash_point(settings)
     app = App(
         settings=settings,
         engine=make_engine(database_url, pool_size=pool_size),

@@ -11,6 +11,7 @@ import time
 
 import aiosmtplib
 
+from channels import crash_points
 from channels.base import NotSent, OutboundMessage, PassPoint, SendResult, Stopped
 from channels.email.address import is_canonical
 from channels.email.classify import Phase, Reply, Silence, classify
@@ -84,6 +85,7 @@ class Connection:
             return failure
         self.opened_at = time.monotonic()
         self._clean = True
+        crash_points.point("smtp.connected")
         return None
 
     async def _open(self) -> NotSent | None:
@@ -160,12 +162,14 @@ class Connection:
             reply = await self._command(phase, words.encode("ascii"))
             if reply.code not in (250, 251):
                 return await self._refused(phase, reply)
+            crash_points.point(f"smtp.after_{phase}")
         if not await pass_point():
             await self._reset()
             return Stopped()
         reply = await self._command(Phase.DATA, b"DATA", self.settings.data_timeout)
         if reply.code != 354:
             return await self._refused(Phase.DATA, reply)
+        crash_points.point("smtp.after_354")
         reply = await self._body(wire_form(message.payload))
         self._clean = reply.code != 421
         return classify(Phase.AFTER, reply)
@@ -186,12 +190,22 @@ class Connection:
             raise _Lost(Silence("dropped", "the connection was lost before the body"))
         try:
             # No await between the write and AFTER: before the write nothing has left.
-            protocol.write(wire)
+            self._write(protocol, wire)
             self.phase = Phase.AFTER
+            crash_points.point("smtp.after_body")
             code, text = await protocol.read_response(timeout=self.settings.data_timeout)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _lost(error) from error
+        crash_points.point("smtp.after_250")
         return Reply(code, text)
+
+    def _write(self, protocol: aiosmtplib.protocol.SMTPProtocol, wire: bytes) -> None:
+        if crash_points.is_armed("smtp.mid_body"):
+            # asyncio writes to the socket at once as long as it takes: the half has left.
+            half, wire = wire[: len(wire) // 2], wire[len(wire) // 2 :]
+            protocol.write(half)
+            crash_points.point("smtp.mid_body")
+        protocol.write(wire)
 
     async def _refused(self, phase: Phase, reply: Reply) -> SendResult:
         if reply.code != 421:

@@ -22,6 +22,7 @@ from channels.base import (
     Stopped,
     Unknown,
 )
+from channels.crash_points import point
 from channels.linkedin import asking
 from channels.linkedin.address import canonical_address, profile_page
 from channels.linkedin.api import Client, Request
@@ -100,7 +101,10 @@ class LinkedinChannel:
         if message.request and whom.connected:
             return Sent(detail="no invitation needed", user_ref=whom.user_ref, connected=True)
         doing, request = _request(seat, message, whom, said)
-        result = classify(doing, await seat.call(request))
+        point("http.before_post")
+        answer = await seat.call(request)
+        point("http.after_answer")
+        result = classify(doing, answer)
         assert result is not None
         return await _completed(seat, message, whom, result)
 

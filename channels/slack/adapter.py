@@ -19,6 +19,7 @@ from channels.base import (
     Stopped,
     Unknown,
 )
+from channels.crash_points import point
 from channels.slack import address, blocks, connect
 from channels.slack.classify import classify
 from channels.slack.settings import check_secrets, parse_settings, read_settings
@@ -176,7 +177,9 @@ async def _post(
         return place
     if not await pass_point():
         return Stopped()
+    point("http.before_post")
     posted = await talk.json("chat.postMessage", {**post, "channel": place.channel})
+    point("http.after_answer")
     if not succeeded(posted):
         return classify(posted, passed=True)
     channel = word(posted.data, "channel") or place.channel

@@ -18,6 +18,7 @@ from channels.base import (
     Stopped,
     Unknown,
 )
+from channels.crash_points import point
 from channels.slack.address import is_user, user_of
 from channels.slack.classify import Answer, Silence, classify
 from channels.slack.invites import accepted, declined
@@ -52,9 +53,11 @@ async def invite(
         whom = {"emails": message.recipient}
     if not await pass_point():
         return Stopped()
+    point("http.before_post")
     invited = await talk.form(
         "conversations.inviteShared", channel=channel, external_limited="true", **whom
     )
+    point("http.after_answer")
     if not succeeded(invited):
         return classify(invited, passed=True)
     return _invited(word(invited.data, "invite_id"), channel)

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.flows.request_caps import within_request_caps
 from orchestrator.keys import Keys
@@ -86,6 +87,10 @@ async def claim(
             conn, [row["id"] for row in going], owner=owner, seconds=app.settings.lease_seconds
         )
         await _take_from_lanes(conn, app.keys, going, lanes, now)
+        if leased:
+            point("claim.before_commit")
+    if leased:
+        point("claim.after_commit")
     return [
         _claimed(row, leased[row["id"]], programs, lanes, now, clock)
         for row in going

@@ -8,6 +8,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Inviting
+from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.flows.deciding import decide
 from orchestrator.flows.planning import House, Plan, Standing
@@ -41,6 +42,8 @@ async def plan(app: App, now: datetime, *, batch: int = 200) -> int:
         for standing in await _standings(conn, app, due):
             decide(house, standing, now, work)
         await _save(conn, work, now)
+        point("plan.before_commit")
+    point("plan.after_commit")
     if work.messages:
         app.ring("send")
     return len(due)

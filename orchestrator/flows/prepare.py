@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Account, Channel, Draft, Inviting, OutboundMessage
+from channels.crash_points import point
 from orchestrator.config import Settings
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
@@ -112,6 +113,7 @@ async def prepare(
     new = await frozen.save(conn, frozen_rows)
     await frozen.save_links(conn, [link for link in links if link["message_id"] in new])
     if frozen_rows:
+        point("prepare.after_freeze")
         found |= await _stored(conn, [one["message_id"] for one in frozen_rows])
     return found
 

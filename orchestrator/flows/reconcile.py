@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import OutboundMessage, Queryable, Sent, Unknown
+from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.flows.note_connection import note_connection
 from orchestrator.flows.note_evidence import note_evidence
@@ -50,6 +51,7 @@ async def _ask(app: App, row: RowMapping, now: datetime) -> bool:
     )
     try:
         answer = await channel.find(account, message)
+        point("reconcile.after_answer")
     except Exception as error:  # noqa: BLE001 - a provider that cannot be asked settles nothing
         log.warning("reconcile.failed", message=str(row["id"]), error=type(error).__name__)
         answer = Unknown(type(error).__name__)

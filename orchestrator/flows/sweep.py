@@ -6,6 +6,7 @@ Level-triggered and safe in any number of copies: each row is swept by whoever l
 from dataclasses import dataclass
 from datetime import datetime
 
+from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.store import history, leases, tasks
 from orchestrator.wiring import App
@@ -37,6 +38,8 @@ async def sweep(app: App, now: datetime) -> Swept:
             ],
             at=now,
         )
+        if released:
+            point("sweep.before_commit")
     async with transaction(app.engine) as conn:
         doubted = await leases.doubt(conn, seconds=app.settings.doubt_after_seconds)
         for row in doubted:
@@ -60,6 +63,8 @@ async def sweep(app: App, now: datetime) -> Swept:
                 detail={},
                 now=now,
             )
+        if doubted:
+            point("sweep.before_commit")
     if released:
         app.ring("send")
     return Swept(len(released), len(doubted))
