@@ -14,6 +14,7 @@ import os
 import re
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -57,7 +58,8 @@ class SmtpServer:
 
 
 class Ledger:
-    """Ground truth for fault tests: one line `Message-ID<TAB>recipient` per mail and recipient.
+    """Ground truth for fault tests: one line `Message-ID<TAB>recipient<TAB>seconds since the epoch`
+    per mail and recipient.
 
     Written in one append before the mail is acknowledged. No fsync: it survives the death of
     this process, not that of the machine.
@@ -71,7 +73,9 @@ class Ledger:
         head = mail.data.partition(b"\r\n\r\n")[0]
         found = _MESSAGE_ID.search(head)
         name = found[1].decode(errors="replace") if found else "-"
-        os.write(self._file, "".join(f"{name}\t{to}\n" for to in mail.recipients).encode())
+        at = f"{time.time():.6f}"
+        lines = "".join(f"{name}\t{to}\t{at}\n" for to in mail.recipients)
+        os.write(self._file, lines.encode())
 
     def close(self) -> None:
         """Close the file."""

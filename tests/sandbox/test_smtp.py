@@ -5,6 +5,7 @@ import json
 import smtplib
 import subprocess
 import sys
+import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
@@ -190,7 +191,7 @@ async def test_the_mailbox_gives_back_what_came(tmp_path: Path) -> None:
 
 
 def test_standalone_prints_its_port_and_fills_a_ledger(tmp_path: Path) -> None:
-    ledger = tmp_path / "ledger"
+    ledger, before = tmp_path / "ledger", time.time() - 0.001
     child = subprocess.Popen(
         [sys.executable, "-m", "orchestrator.sandbox.smtp", "--ledger", str(ledger)],
         stdout=subprocess.PIPE,
@@ -205,7 +206,10 @@ def test_standalone_prints_its_port_and_fills_a_ledger(tmp_path: Path) -> None:
         child.terminate()
         assert child.wait(5) == 0
         child.stdout.close()
-    assert ledger.read_text().splitlines() == [
-        "<one@sender.example>\tola@acme.example",
-        "<one@sender.example>\teva@acme.example",
+    lines = [line.split("\t") for line in ledger.read_text().splitlines()]
+    assert [line[:2] for line in lines] == [
+        ["<one@sender.example>", "ola@acme.example"],
+        ["<one@sender.example>", "eva@acme.example"],
     ]
+    assert lines[0][2] == lines[1][2]
+    assert before <= float(lines[0][2]) <= time.time()
