@@ -39,6 +39,7 @@ BECAUSE: dict[str, str] = {
     "greylisted": "their server asked us to come back later",
     "connect": "the provider could not be reached",
     "lease_expired": "the worker that had it stopped",
+    "stopped": "something spoke against it at the last moment",
     "already_enrolled": "they are or were in this sequence already",
     "in_another": "they are in another sequence now: one conversation at a time",
     "answered_recently": "they answered lately",
@@ -114,6 +115,7 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "the hand-over was cut off after the point of no return",
     ),
     "message.abandoned": ("{Message} was given up.", "{because}"),
+    "message.released": ("{Message} was not handed over after all.", "{because}"),
     "message.lease_expired": (
         "{Message} went back into the queue, unsent.",
         "the worker that had it stopped",

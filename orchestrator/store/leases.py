@@ -193,10 +193,21 @@ async def pace(conn: AsyncConnection, paces: Sequence[dict[str, Any]]) -> None:
 
 
 _RELEASE = text("""
-update messages set state = 'retry_wait', due_at = :due, lease_owner = null, lease_until = null,
-  last_class = :reason
-where id = :id and fence = :fence and state in ('leased', 'sending')
-returning id
+with was as (
+  select id, state from messages
+  where id = :id and fence = :fence and state in ('leased', 'sending') for no key update
+), released as (
+  update messages m set state = 'retry_wait', due_at = :due, lease_owner = null,
+    lease_until = null, last_class = :reason
+  from was where m.id = was.id and m.fence = :fence and m.state in ('leased', 'sending')
+  returning m.id, m.prospect_id, m.enrollment_id, was.state as was
+), told as (
+  insert into history (at, kind, prospect_id, enrollment_id, message_id, detail)
+  select clock_timestamp(), 'message.released', prospect_id, enrollment_id, id,
+    jsonb_build_object('fence', cast(:fence as bigint), 'reason', cast(:reason as text))
+  from released where was = 'sending'
+)
+select id from released
 """)
 
 
