@@ -2,8 +2,8 @@
 so that the reader and `avtale engagement reread` understand a mail alike."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
@@ -14,7 +14,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.keys import Keys
 from orchestrator.rules import addresses, mail_reading, matching, meaning
-from orchestrator.rules.evidence import proven_by_mail
 from orchestrator.rules.mail_reading import Reading
 from orchestrator.rules.matching import Known, Match
 from orchestrator.rules.zones import is_zone
@@ -43,7 +42,6 @@ class Understood:
     match: Match | None = None
     own: bool = False
     verdict: meaning.Verdict | None = None  # of a reply
-    proven: Mapping[UUID, UUID] = field(default_factory=dict)  # messages that have left: -> whose
 
 
 async def understand(
@@ -57,7 +55,6 @@ async def understand(
     }
     reading = await _reading(readers, event["raw"], **asked)
     known = await _look_up(conn, keys, reading, _received_by(event, reading, senders))
-    proven = proven_by_mail(reading, known)
     if reading.kind == "own" or matching.is_own(reading, known):
         return Understood(reading, known, own=True)
     found = matching.match(reading, known)
