@@ -98,7 +98,21 @@ MUTANTS: dict[str, Mutant] = {
         "L4", HANDOVER, "(e.answered_at is null or m.kind = 'call_offer')", "true", POINT
     ),
     "unread answers not seen": Mutant(
-        "L4", HANDOVER, "x.detail->'refs' ?| array(", "false and x.detail->'refs' ?| array(", POINT
+        "L4", HANDOVER, "where x.state = 'stored'", "where false and x.state = 'stored'", POINT
+    ),
+    "an answer that is stored locks nobody": Mutant(
+        "L4",
+        "orchestrator/flows/take_event.py",
+        "await standing.lock_prospects(conn, people)",
+        "pass",
+        POINT,
+    ),
+    "an event that is stored locks nobody": Mutant(
+        "L4",
+        "orchestrator/flows/take_events.py",
+        "await standing.lock_prospects(conn, set().union(*people))",
+        "pass",
+        POINT,
     ),
     "no lock on the prospect": Mutant(
         "L4", HANDOVER, '("prospects", "for no key update"),', '("prospects", ""),', POINT

@@ -6,8 +6,8 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orchestrator.rules.mail.refs import refs
-from orchestrator.store import inbox
+from orchestrator.rules.mail.refs import refs, writer
+from orchestrator.store import inbox, standing, threads
 
 
 async def take_event(
@@ -28,7 +28,11 @@ async def take_event(
     """
     if kind == "mail":
         # Until somebody has read it, nothing leaves to whoever it may be from (store.handover).
-        detail = detail | {"refs": refs(raw)}
+        # Their rows are locked, so that nothing passes in the moment in which this is committed.
+        named = refs(raw)
+        people = await threads.concerned(conn, named, writer(raw))
+        await standing.lock_prospects(conn, people)
+        detail = detail | {"refs": named, "prospects": sorted(str(one) for one in people)}
     return await inbox.add(
         conn,
         source=source,

@@ -11,6 +11,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.dialects.postgresql import UUID as SqlUuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from channels.base import ChannelEvent
 from orchestrator.ids import uuid7
 
 
@@ -46,6 +47,58 @@ _ADD = text(
     bindparam("raws", type_=ARRAY(LargeBinary)),
     bindparam("details", type_=ARRAY(JSONB)),
 )
+
+
+# Whoever any of its references names: rather one too many, who then waits for a second.
+_CONCERNED = text(
+    """
+    select w.place, p.prospect_id
+      from unnest(:senders, :messages, :rfcs, :refs, :addresses, :users, :threads)
+           with ordinality as w(sender, message, rfc, ref, address, person, thread, place)
+     cross join lateral (
+       select m.prospect_id from messages m where m.sender_id = w.sender
+          and (m.id = w.message or m.rfc_message_id = w.rfc)
+        union
+       select m.prospect_id from messages m
+        where m.sender_id = w.sender and m.provider_ref = w.ref
+        union
+       select i.prospect_id from identities i join senders s on s.channel = i.channel
+        where s.id = w.sender and i.address = w.address
+        union
+       select c.prospect_id from connections c where c.sender_id = w.sender
+          and (c.user_ref = w.person or c.thread_ref = w.thread)) p
+    """
+).bindparams(
+    bindparam("senders", type_=ARRAY(SqlUuid(as_uuid=True))),
+    bindparam("messages", type_=ARRAY(SqlUuid(as_uuid=True))),
+    *(
+        bindparam(name, type_=ARRAY(Text))
+        for name in ("rfcs", "refs", "addresses", "users", "threads")
+    ),
+)
+
+
+async def concerned(
+    conn: AsyncConnection, events: Sequence[tuple[UUID, ChannelEvent]]
+) -> list[set[UUID]]:
+    """The prospects whom each of these events (of a sender) may be about."""
+    found: list[set[UUID]] = [set() for _ in events]
+    said = [event for _, event in events]
+    rows = await conn.execute(
+        _CONCERNED,
+        {
+            "senders": [sender for sender, _ in events],
+            "messages": [one.message_id for one in said],
+            "rfcs": [one.rfc_message_id for one in said],
+            "refs": [one.provider_ref for one in said],
+            "addresses": [one.address for one in said],
+            "users": [one.user_ref for one in said],
+            "threads": [one.thread_ref for one in said],
+        },
+    )
+    for row in rows:
+        found[row.place - 1].add(row.prospect_id)
+    return found
 
 
 async def add(

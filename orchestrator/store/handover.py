@@ -58,8 +58,9 @@ with passed as (
         s.state = 'active' and p.paused_at is null
         -- An answer that was taken and not yet read: it is read within a second, this waits for it.
         and not exists (select 1 from provider_events x where x.state = 'stored'
-          and x.detail->'refs' ?| array(select o.rfc_message_id from messages o
-            where o.prospect_id = p.id))
+          and (x.detail->'prospects' ? cast(p.id as text)
+            or x.detail->'refs' ?| array(select o.rfc_message_id from messages o
+              where o.prospect_id = p.id)))
         and (p.not_before is null or p.not_before <= :now)
         and e.state = 'sending'
         and m.step = e.step || case when m.kind = 'request' then '\:request' else '' end

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select
+from sqlalchemy import RowMapping, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.models.calls import hosts
@@ -98,3 +98,15 @@ async def zone_of(conn: AsyncConnection, prospect_id: UUID) -> str | None:
     """The prospect's zone, for what "next week" means to them."""
     row = await conn.execute(select(prospects.c.zone).where(prospects.c.id == prospect_id))
     return row.scalar_one_or_none()
+
+
+async def concerned(conn: AsyncConnection, rfc_ids: Iterable[str], writer: str | None) -> set[UUID]:
+    """The prospects whom a mail may be from: to whom these messages were, or whose address wrote.
+    What went to a host says nothing about its prospect."""
+    answered = select(messages.c.prospect_id).where(
+        messages.c.rfc_message_id.in_(list(rfc_ids)), messages.c.kind != "host_invitation"
+    )
+    wrote = select(identities.c.prospect_id).where(
+        identities.c.channel == "email", identities.c.address == writer
+    )
+    return set((await conn.execute(union(answered, wrote))).scalars())

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import insert, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import OutboundMessage, Sent, Stopped
+from channels.base import ChannelEvent, OutboundMessage, Sent, Stopped
 from channels.fake import FakeChannel
 from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
@@ -20,11 +20,14 @@ from orchestrator.flows.plan import plan
 from orchestrator.flows.stop_person import stop_person
 from orchestrator.flows.sweep import sweep
 from orchestrator.flows.take_event import take_event
+from orchestrator.flows.take_events import take_events
 from orchestrator.ids import uuid7
 from orchestrator.models.messages import messages, senders
 from orchestrator.models.people import identities, prospects, suppressions
 from orchestrator.models.sequences import enrollments, sequences
+from orchestrator.rules import event_json
 from orchestrator.store import leases
+from orchestrator.store.arrivals import Arrival
 from orchestrator.store.senders import load_account
 from orchestrator.wiring import App
 from tests import make
@@ -118,6 +121,31 @@ async def _answer_unread(_app: App, conn: AsyncConnection, found: Claimed) -> No
     await take_event(conn, source="mail", external_id="1", kind="mail", raw=raw, detail={}, now=NOW)
 
 
+async def _writes_without_reference(_app: App, conn: AsyncConnection, _found: Claimed) -> None:
+    raw = b"From: Ola <Ola@prospect.example>\r\nSubject: stop\r\n\r\nNo more, please."
+    await take_event(conn, source="mail", external_id="2", kind="mail", raw=raw, detail={}, now=NOW)
+
+
+def _said(kind: str, **of: Any) -> Stop:
+    """An event of a provider that is stored, and that nobody has read yet."""
+
+    async def act(_app: App, conn: AsyncConnection, found: Claimed) -> None:
+        named = {name: getattr(found.row, field) for name, field in of.items()}
+        event = ChannelEvent(kind, "1", **named)  # type: ignore[arg-type]  # of the table below
+        detail = {"event": event_json.encode(event)}
+        sender = found.row.sender_id
+        await take_events(conn, [Arrival("t", "1", kind, "signed", sender, b"", detail)], now=NOW)
+
+    return act
+
+
+async def _said_by_address(_app: App, conn: AsyncConnection, found: Claimed) -> None:
+    event = ChannelEvent("message", "1", address="ola@prospect.example", text="No")
+    detail = {"event": event_json.encode(event)}
+    arrival = Arrival("t", "1", "message", "signed", found.row.sender_id, b"", detail)
+    await take_events(conn, [arrival], now=NOW)
+
+
 STOPS: dict[str, Stop] = {
     "opt-out": _opt_out,
     "opt-out column alone": _set(prospects, opted_out_at=NOW),
@@ -132,6 +160,10 @@ STOPS: dict[str, Stop] = {
     "sequence paused": _set(sequences, state="paused"),
     "sender paused": _set(senders, paused_at=NOW),
     "answered, and nobody has read it yet": _answer_unread,
+    "wrote by themselves, and nobody has read it yet": _writes_without_reference,
+    "said it to the provider, and nobody has read it yet": _said_by_address,
+    "unsubscribed, and nobody has read it yet": _said("unsubscribed", message_id="id"),
+    "bounced, and nobody has read it yet": _said("bounced", rfc_message_id="rfc_message_id"),
     "lease run out": _set(messages, lease_until=text("now() - interval '1 second'")),
     "leased by another since": _set(messages, state="leased", fence=messages.c.fence + 1),
 }
@@ -148,7 +180,16 @@ async def test_nothing_passes_after_a_stop(app: App, name: str) -> None:
     assert await state(app) != "sending"
 
 
-@pytest.mark.parametrize("stop", ["opt-out", "not before tomorrow", "person paused"])
+@pytest.mark.parametrize(
+    "stop",
+    [
+        "opt-out",
+        "not before tomorrow",
+        "person paused",
+        "answered, and nobody has read it yet",
+        "said it to the provider, and nobody has read it yet",
+    ],
+)
 async def test_a_stop_that_is_not_yet_committed_is_waited_for(app: App, stop: str) -> None:
     """The prospect's row lock orders the two: the hand-over waits, then sees the stop."""
     found = await claimed_one(app)

@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.rules.mail.refs import refs
+from orchestrator.rules.mail.refs import refs, writer
 
 
 def test_both_fields_folded_and_each_id_once() -> None:
@@ -17,3 +17,17 @@ def test_both_fields_folded_and_each_id_once() -> None:
 @given(st.binary(max_size=2000))
 def test_any_bytes_are_read(raw: bytes) -> None:
     assert all("\0" not in one for one in refs(b"References: <" + raw + b">\n\n"))
+
+
+def test_the_writer_is_the_address_in_from() -> None:
+    assert writer(b'To: b@x\r\nFrom: "a@no.example (A)"\r\n <Ola@X.example>\r\n\r\nFrom: c@x') == (
+        "ola@x.example"
+    )
+    assert writer(b"from: ola@x.example (Ola)\n\n") == "ola@x.example"
+    assert writer(b"To: ola@x.example\n\nFrom: c@x") is None
+
+
+@given(st.binary(max_size=2000))
+def test_any_writer_is_read(raw: bytes) -> None:
+    found = writer(b"From: " + raw)
+    assert found is None or ("@" in found and "\0" not in found)

@@ -1,0 +1,429 @@
+"""Stops that race with claim and hand-over: which was committed first, by the log itself.
+
+What is conclusive: the order of commits is the order of their records in PostgreSQL's write-ahead
+log, which logical decoding gives back transaction by transaction. Neither a clock nor what a client
+saw first comes into it. A hand-over whose commit stands behind its stop's commit is a violation,
+even by a microsecond; where both wait for one row the log can not disagree with the lock, since a
+lock is let go only after the commit was logged.
+"""
+
+import asyncio
+import random
+import shutil
+import struct
+import tempfile
+from collections import Counter
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from pydantic import SecretStr
+from sqlalchemy import insert, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+from structlog.testing import capture_logs
+
+from channels.base import ChannelEvent
+from channels.fake import FakeChannel
+from orchestrator import migrate
+from orchestrator.combiner import Combiner
+from orchestrator.config import Settings
+from orchestrator.db import make_engine, transaction
+from orchestrator.embedded import Embedded
+from orchestrator.flows.claim import Claimed, claim
+from orchestrator.flows.engage import engage
+from orchestrator.flows.pause_person import pause_person
+from orchestrator.flows.pause_sender import pause_sender
+from orchestrator.flows.plan import plan
+from orchestrator.flows.set_sequence_state import set_sequence_state
+from orchestrator.flows.stop_person import stop_person
+from orchestrator.flows.suppress_address import suppress_address
+from orchestrator.flows.take_event import take_event
+from orchestrator.flows.take_events import take_events
+from orchestrator.ids import uuid7
+from orchestrator.keys import Keys
+from orchestrator.models.messages import lanes, senders
+from orchestrator.rules import event_json
+from orchestrator.store.arrivals import Arrival
+from orchestrator.wiring import App, make_redis
+from tests import make
+from tests.faults.harness import SECRET
+from tests.faults.scenario import Outcome, Size, Tally, say, scenario
+from tests.flows.coming import second_sequence
+
+RACES = {"quick": 200, "full": 2000}
+_ROUND = 10  # races at a time, about what the connections carry
+# Seconds within which each side of a race starts: hand-overs share commits, and stops wait for
+# connections, so that these make both orders about as likely (measured).
+_HAND_OVERS, _STOPS = 0.012, 0.036
+_LINGER = 0.003  # seconds at most that a stop lies uncommitted, as a slow client's would
+NOW = make.NOW
+
+
+@dataclass
+class Race:
+    """One prospect with a message of their own, and what is going to stop it."""
+
+    kind: str
+    prospect: UUID
+    enrollment: UUID
+    sender: UUID
+    sequence: UUID
+    sender_name: str
+    sequence_name: str
+    stop_delay: float
+    pass_delay: float
+    linger: float
+    message: UUID | None = None
+    rfc: str = ""
+    identity: UUID | None = None
+
+
+Stop = Callable[[AsyncConnection, Keys, Race], Awaitable[Any]]
+
+
+async def _opt_out(conn: AsyncConnection, _keys: Keys, race: Race) -> None:
+    await stop_person(conn, prospect_id=race.prospect, reason="opt_out", now=NOW)
+
+
+async def _person(conn: AsyncConnection, _keys: Keys, race: Race) -> None:
+    await pause_person(conn, prospect_id=race.prospect, now=NOW)
+
+
+async def _sequence(conn: AsyncConnection, _keys: Keys, race: Race) -> None:
+    await set_sequence_state(conn, name=race.sequence_name, state="paused", now=NOW)
+
+
+async def _sender(conn: AsyncConnection, _keys: Keys, race: Race) -> None:
+    await pause_sender(conn, name=race.sender_name, reason="a race", now=NOW)
+
+
+async def _tap(conn: AsyncConnection, keys: Keys, race: Race) -> None:
+    """An answer that is read at once."""
+    await engage(
+        conn,
+        keys,
+        prospect_id=race.prospect,
+        kind="tap",
+        grade="human",
+        meaning="no",
+        happened_at=NOW,
+        now=NOW,
+    )
+
+
+async def _reply(conn: AsyncConnection, _keys: Keys, race: Race) -> None:
+    """An answer by mail that is stored, and that nobody has read yet."""
+    raw = f"From: ola@prospect.example\r\nIn-Reply-To: {race.rfc}\r\n\r\nNo".encode()
+    one = str(race.prospect)
+    await take_event(conn, source="mail", external_id=one, kind="mail", raw=raw, detail={}, now=NOW)
+
+
+async def _event(conn: AsyncConnection, _keys: Keys, race: Race) -> None:
+    """An answer by a provider's webhook that is stored, and that nobody has read yet."""
+    event = ChannelEvent(
+        "message", f"{race.prospect}", occurred_at=NOW, message_id=race.message, text="No"
+    )
+    detail = {"event": event_json.encode(event)}
+    arrival = Arrival("testing", event.external_id, event.kind, "signed", race.sender, b"", detail)
+    await take_events(conn, [arrival], now=NOW)
+
+
+async def _bounce(conn: AsyncConnection, _keys: Keys, race: Race) -> None:
+    assert race.identity is not None
+    await suppress_address(conn, identity_id=race.identity, now=NOW)
+
+
+STOPS: dict[str, Stop] = {
+    "opt-out": _opt_out,
+    "pause of the person": _person,
+    "pause of the sequence": _sequence,
+    "pause of the sender": _sender,
+    "answer": _tap,
+    "mail stored": _reply,
+    "event stored": _event,
+    "bounce": _bounce,
+}
+
+# The line, or the stored event, that the stop's own transaction wrote; by what of the race.
+_WRITTEN = {
+    "opt-out": ("prospect.opted_out", "prospect"),
+    "pause of the person": ("prospect.paused", "prospect"),
+    "pause of the sequence": ("sequence.paused", "sequence_id"),
+    "pause of the sender": ("sender.paused", "sender"),
+    "answer": ("engagement.recorded", "prospect"),
+    "bounce": ("identity.bounced", "prospect"),
+}
+
+
+@dataclass
+class Result:
+    """How the races of one kind ended."""
+
+    stop_first: int = 0
+    hand_over_first: int = 0
+    violations: int = 0
+    unstopped: int = 0
+    late: list[str] = field(default_factory=list)
+
+
+async def _add(conn: AsyncConnection, keys: Keys, world: make.World, dice: random.Random) -> Race:
+    """A race of the kind whose turn it is, with a sender and a sequence of its own if it pauses
+    those."""
+    kind = dice.choice(list(STOPS))
+    at, sender_name = world, "kari"
+    if kind == "pause of the sequence":
+        at = await second_sequence(conn, world)
+    if kind == "pause of the sender":
+        own = uuid7()
+        sender_name = own.hex
+        await conn.execute(
+            insert(senders).values(
+                id=own,
+                name=sender_name,
+                channel="email",
+                address=f"{own.hex}@sender.example",
+                display_name="Kari Nordmann",
+                settings={},
+                daily_cap=100_000,
+                gap_seconds=0,
+                gap_jitter_seconds=0,
+                hours={"days": "mon-sun", "hours": "00:00-24:00"},
+            )
+        )
+        await conn.execute(insert(lanes).values(sender_id=own))
+        at = make.World(own, world.host, world.sequence, world.version, world.program)
+    who = await make.prospect(conn, keys)
+    enrolled = await make.enrollment(conn, at, who)
+    return Race(
+        *(kind, who, enrolled, at.sender, at.sequence),
+        sender_name,
+        at.program.sequence,
+        stop_delay=dice.random() * _STOPS,
+        pass_delay=dice.random() * _HAND_OVERS,
+        linger=dice.random() * _LINGER * dice.choice((0, 1)),
+    )
+
+
+async def _round(app: App, other: App, races: Sequence[Race], *, with_claim: bool) -> None:
+    """Plan, then let stop and hand-over of each race run into each other. `with_claim`: the claim
+    is part of the race; else the messages are leased before it starts."""
+    while await plan(app, NOW):
+        pass
+    async with transaction(app.engine) as conn:
+        rows = await conn.execute(
+            text(
+                "select id, enrollment_id, rfc_message_id, identity_id from messages"
+                " where enrollment_id = any(:ids)"
+            ),
+            {"ids": [one.enrollment for one in races]},
+        )
+        by = {row.enrollment_id: row for row in rows}
+    for one in races:
+        row = by[one.enrollment]
+        one.message, one.rfc, one.identity = row.id, row.rfc_message_id, row.identity_id
+    combiner = Combiner(app.engine)
+    writer = asyncio.create_task(combiner.run())
+    delays = {one.message: one.pass_delay for one in races}
+    found = [] if with_claim else await _claim_all(app)
+    barrier = asyncio.Event()
+    stops = [asyncio.create_task(_stop(other, one, barrier)) for one in races]
+    sends = asyncio.create_task(_send(app, combiner, found, delays, barrier))
+    barrier.set()
+    await asyncio.gather(sends, *stops)
+    writer.cancel()
+    with suppress(asyncio.CancelledError):
+        await writer
+
+
+async def _claim_all(app: App) -> list[Claimed]:
+    found: list[Claimed] = []
+    while more := await claim(app, NOW, owner="racer", batch=200):
+        found += more
+    return found
+
+
+async def _stop(app: App, race: Race, barrier: asyncio.Event) -> None:
+    await barrier.wait()
+    await asyncio.sleep(race.stop_delay)
+    async with transaction(app.engine) as conn:
+        await STOPS[race.kind](conn, app.keys, race)
+        if race.linger:
+            await asyncio.sleep(race.linger)
+
+
+async def _send(
+    app: App,
+    combiner: Combiner,
+    found: Sequence[Claimed],
+    delays: dict[UUID | None, float],
+    barrier: asyncio.Event,
+) -> None:
+    async def one(claimed: Claimed) -> None:
+        await asyncio.sleep(delays.get(claimed.row.id, 0))
+        await combiner.pass_point(
+            claimed.row.id,
+            claimed.fence,
+            prospect_id=claimed.row.prospect_id,
+            sender_id=claimed.row.sender_id,
+            sequence_id=claimed.sequence_id,
+            now=claimed.now(),
+        )
+
+    await barrier.wait()
+    await asyncio.gather(*(one(claimed) for claimed in found or await _claim_all(app)))
+
+
+_SLOT = "avtale_races"
+
+
+async def _watch(app: App) -> None:
+    """From here on the log keeps what is needed to say in which order was committed."""
+    async with transaction(app.engine) as conn:
+        await conn.execute(text("create publication races for table history, provider_events"))
+    async with transaction(app.engine) as conn:
+        await conn.execute(
+            text("select pg_create_logical_replication_slot(:slot, 'pgoutput')"), {"slot": _SLOT}
+        )
+
+
+async def commit_order(conn: AsyncConnection) -> dict[int, int]:
+    """Transaction id -> where its commit stands in the write-ahead log, for all since `_watch`."""
+    rows = await conn.execute(
+        text(
+            "select cast(cast(xid as text) as bigint), data"
+            " from pg_logical_slot_get_binary_changes(:slot, null, null,"
+            " 'proto_version', '1', 'publication_names', 'races')"
+        ),
+        {"slot": _SLOT},
+    )
+    # `B`, then the LSN of the commit (Int64): the protocol's Begin message.
+    return {xid: struct.unpack(">Q", bytes(data)[1:9])[0] for xid, data in rows if data[:1] == b"B"}
+
+
+async def _judge(app: App, races: Sequence[Race]) -> dict[str, Result]:
+    async with transaction(app.engine) as conn:
+        order = await commit_order(conn)
+    async with transaction(app.engine) as conn:
+        lines = await conn.execute(
+            text(
+                "select kind, prospect_id, detail, cast(cast(xmin as text) as bigint) as xid"
+                " from history order by id"
+            )
+        )
+        written: dict[tuple[str, str], int] = {}
+        for line in lines:
+            key = line.prospect_id or line.detail.get("sequence_id") or line.detail.get("sender")
+            written.setdefault((line.kind, str(key)), line.xid)
+        events = await conn.execute(
+            text(
+                "select external_id, cast(cast(xmin as text) as bigint) as xid from provider_events"
+            )
+        )
+        stored = {row.external_id: row.xid for row in events}
+    found: dict[str, Result] = {kind: Result() for kind in STOPS}
+    for race in races:
+        result = found[race.kind]
+        if race.kind in _WRITTEN:
+            kind, by = _WRITTEN[race.kind]
+            whose = {"prospect": race.prospect, "sequence_id": race.sequence, "sender": race.sender}
+            stop = written.get((kind, str(whose[by])))
+        else:
+            stop = stored.get(str(race.prospect))
+        if stop is None:
+            result.unstopped += 1
+            continue
+        passed = written.get(("message.sending", str(race.prospect)))
+        if passed is None:
+            result.stop_first += 1
+        elif order[passed] < order[stop]:
+            result.hand_over_first += 1
+        else:
+            result.violations += 1
+            result.late.append(f"{race.kind}: {order[passed] - order[stop]} bytes of log later")
+    return found
+
+
+async def run_races(count: int, *, seed: int) -> dict[str, Result]:
+    """`count` races on a PostgreSQL of their own."""
+    home = Path(tempfile.mkdtemp(prefix="avtale-races-"))
+    servers = Embedded(home / "data", redis=False, postgres_options=("wal_level=logical",))
+    try:
+        url = servers.start().database_url
+        await migrate.upgrade(url)
+        app, other = _app(url), _app(url)
+        try:
+            return await _races(app, other, count, random.Random(seed))
+        finally:
+            await app.close()
+            await other.close()
+    finally:
+        servers.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+async def _races(app: App, other: App, count: int, dice: random.Random) -> dict[str, Result]:
+    async with transaction(app.engine) as conn:
+        world = await make.world(conn)
+    await _watch(app)
+    races: list[Race] = []
+    while len(races) < count:
+        async with transaction(app.engine) as conn:
+            these = [
+                await _add(conn, app.keys, world, dice)
+                for _ in range(min(_ROUND, count - len(races)))
+            ]
+        await _round(app, other, these, with_claim=bool(len(races) // _ROUND % 2))
+        races += these
+        if len(races) % (10 * _ROUND) == 0:
+            say(f"races: {len(races)} of {count}")
+    return await _judge(app, races)
+
+
+def _app(url: str) -> App:
+    settings = Settings(
+        secret_key=SecretStr(SECRET), base_url="https://avtale.example", organisation="Avtale"
+    )
+    return App(
+        settings=settings,
+        engine=make_engine(url, pool_size=10),
+        keys=Keys(SECRET.encode()),
+        channels={"email": FakeChannel(name="email")},
+        redis=make_redis("redis://127.0.0.1:1"),
+    )
+
+
+def outcome(found: dict[str, Result], name: str) -> Outcome:
+    """The figures of all kinds, and a fault for each violation and for each empty arm."""
+    sums: Counter[str] = Counter()
+    figures: dict[str, float | int | str] = {}
+    faults: list[str] = []
+    for kind, one in found.items():
+        count = one.stop_first + one.hand_over_first + one.violations
+        sums["races"] += count
+        sums["stops first"] += one.stop_first
+        sums["hand-overs first"] += one.hand_over_first
+        sums["violations"] += one.violations
+        share = f"{one.stop_first} / {one.hand_over_first} / {one.violations}"
+        figures[f"{kind} (stop first / hand-over first / violations)"] = share
+        faults += one.late[:3]
+        if one.violations > 3:
+            faults.append(f"{kind}: {one.violations} violations in all")
+        if one.unstopped:
+            faults.append(f"{kind}: {one.unstopped} stops left no trace")
+        if not one.stop_first or not one.hand_over_first:
+            faults.append(f"{kind}: only one order occurred, so that it shows nothing")
+    tally = Tally(messages=sums["races"], unexpected=sums["violations"])
+    return Outcome(name, tally, dict(sums) | figures, tuple(faults))
+
+
+@scenario("races", quick=True)
+def run(size: Size) -> Outcome:
+    """A stop of each kind against claim and hand-over: nothing is handed over in a transaction that
+    committed after the stop's did (L4), by the order of commits in PostgreSQL's log.
+    """
+    with capture_logs():  # each refused hand-over would be a line
+        found = asyncio.run(run_races(RACES[size], seed=20261123))
+    return outcome(found, "races")
