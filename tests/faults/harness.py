@@ -30,6 +30,7 @@ from orchestrator.db import make_engine, transaction
 from orchestrator.embedded import Embedded
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
+from orchestrator.models.messages import lanes as sender_lanes
 from orchestrator.models.people import companies, identities, prospects
 from orchestrator.models.sequences import enrollments
 from tests import make
@@ -158,8 +159,8 @@ class Town:
         """Messages by state."""
         return Counter(dict(self.query("select state, count(*) from messages group by 1")))
 
-    def populate(self, people: int, **sender: Any) -> None:
-        """One sender to the sink and `people` prospects, enrolled and due."""
+    def populate(self, people: int, *, lanes: int = 1, **sender: Any) -> None:
+        """Senders to the sink, one a lane, and `people` prospects, enrolled and due."""
         settings = {
             "host": "127.0.0.1",
             "port": self.sink_port,
@@ -169,7 +170,8 @@ class Town:
         async def fill(engine: AsyncEngine) -> None:
             async with transaction(engine) as conn:
                 world = await make.world(conn, program=ONE_STEP, settings=settings, **sender)
-                await enroll_people(conn, world, people)
+                others = [await add_sender(conn, world, settings, n) for n in range(1, lanes)]
+                await enroll_people(conn, world, people, senders=(world.sender, *others))
 
         self.with_engine(fill)
 
@@ -188,8 +190,32 @@ class Town:
             time.sleep(0.1)
 
 
-async def enroll_people(conn: Any, world: make.World, count: int) -> list[UUID]:
-    """`count` prospects with an address each, enrolled in the world's sequence and due."""
+async def add_sender(conn: Any, world: make.World, settings: dict[str, Any], number: int) -> UUID:
+    """One more mailbox like the world's, with a lane of its own."""
+    made = uuid7()
+    copied = "channel, display_name, daily_cap, gap_seconds, gap_jitter_seconds, hours, zone"
+    await conn.execute(
+        text(
+            f"insert into senders (id, name, address, settings, {copied}) select :id, :name,"
+            f" :address, cast(:settings as jsonb), {copied} from senders where id = :like"
+        ),
+        {
+            "id": made,
+            "name": f"kari-{number}",
+            "address": f"kari-{number}@sender.example",
+            "settings": json.dumps(settings),
+            "like": world.sender,
+        },
+    )
+    await conn.execute(insert(sender_lanes).values(sender_id=made))
+    return made
+
+
+async def enroll_people(
+    conn: Any, world: make.World, count: int, *, senders: tuple[UUID, ...] = ()
+) -> list[UUID]:
+    """`count` prospects with an address each, enrolled in the world's sequence and due, with the
+    senders in turn."""
     keys = Keys(SECRET.encode())
     company = uuid7()
     await conn.execute(insert(companies).values(id=company, name="Acme AS", key=str(company)))
@@ -223,12 +249,12 @@ async def enroll_people(conn: Any, world: make.World, count: int) -> list[UUID]:
                 "prospect_id": owner,
                 "sequence_id": world.sequence,
                 "version_id": world.version,
-                "sender_id": world.sender,
+                "sender_id": (senders or (world.sender,))[n % max(1, len(senders))],
                 "step": world.program.first,
                 "due_at": make.NOW.replace(year=2025),
                 "entered_step_at": make.NOW.replace(year=2025),
             }
-            for owner in owners
+            for n, owner in enumerate(owners)
         ],
     )
     return owners
