@@ -4,6 +4,7 @@ The database's clock is the reference for every process, so that hosts with skew
 the sandbox moves it forward through the one row of `clock`.
 """
 
+import time
 from datetime import UTC, datetime
 
 from sqlalchemy import text
@@ -13,6 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 def utc_now() -> datetime:
     """This process's own clock: for logs and for what never meets the database."""
     return datetime.now(UTC)
+
+
+_STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+
+
+def steady() -> float:
+    """Seconds that only ever grow, for measuring how long ago something was. Where the system can,
+    a sleep of the whole machine counts, which `time.monotonic()` leaves out."""
+    return time.clock_gettime(_STEADY)
 
 
 async def database_now(conn: AsyncConnection) -> datetime:

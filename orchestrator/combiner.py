@@ -6,33 +6,41 @@ when idle, one flush of the disk for many messages.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from channels.crash_points import point
-from orchestrator.db import transaction
-from orchestrator.store import handover
+from orchestrator.clock import steady
+from orchestrator.db import is_passing, transaction
+from orchestrator.store import handover, tasks
 
 log = structlog.get_logger()
 
 # Seconds between the looks at what became of a commit that did not answer: a restart of PostgreSQL
 # is outlived, an outage of a minute leaves the rest to the sweeper.
-_REREADS = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, *([5.0] * 10))
+PATIENCE = (0.05, 0.2, 0.5, 1.0, 2.0, 4.0, *([5.0] * 10))
 
 # Lease seconds that must be left at the point of no return.
 BUDGET = 2.0
+# Seconds after which a point of no return that was passed is not used any more: whoever was stopped
+# meanwhile does not know what others made of the message since.
+FRESH = 2.0
+
+# Written in the transaction of an outcome, after it and only if it was written.
+Follow = Callable[[AsyncConnection], Awaitable[None]]
 
 
 @dataclass(slots=True)
 class Pass:
-    """One message that wants to pass the point of no return."""
+    """One message that wants to pass the point of no return. The answer is when its commit began,
+    by `clock.steady()`; None: do not send."""
 
     message_id: UUID
     fence: int
@@ -40,7 +48,7 @@ class Pass:
     sender_id: UUID
     sequence_id: UUID
     now: datetime
-    answer: asyncio.Future[bool] = field(repr=False)
+    answer: asyncio.Future[float | None] = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -53,6 +61,15 @@ class Settlement:
     answer: asyncio.Future[bool] = field(repr=False)
 
 
+@dataclass(slots=True)
+class _Written:
+    """What one transaction has committed, and when its commit began."""
+
+    passed: set[UUID] = field(default_factory=set)
+    settled: set[UUID] = field(default_factory=set)
+    began: float = 0.0
+
+
 class Combiner:
     """The one writer of a process. `run` it as a task; `pass_point` and `settle` may be awaited by
     any number of connections."""
@@ -61,8 +78,10 @@ class Combiner:
         self._engine = engine
         self._waiting: list[Pass | Settlement] = []
         self._wake = asyncio.Event()
+        self.closing = False  # nobody passes any more; what has passed is settled
         self.commits = 0
         self.written = 0
+        self.refused = 0  # writes under a fence that had moved on
 
     async def pass_point(
         self,
@@ -74,17 +93,44 @@ class Combiner:
         sequence_id: UUID,
         now: datetime,
     ) -> bool:
-        """Commit `sending`. False: something forbids it, or it is not known; do not send."""
+        """Commit `sending`. False: something forbids it, it is not known, or it is too long ago; do
+        not send."""
+        if self.closing:
+            return False
         answer = asyncio.get_running_loop().create_future()
         self._put(Pass(message_id, fence, prospect_id, sender_id, sequence_id, now, answer))
+        began = await answer
+        if began is not None and steady() - began > FRESH:
+            log.warning("combiner.pass_too_old", message=str(message_id), seconds=FRESH)
+            return False
+        return began is not None
+
+    async def settle(
+        self,
+        values: dict[str, Any],
+        *,
+        prospect_id: UUID,
+        now: datetime,
+        follow: Follow | None = None,
+        exclusive: UUID | None = None,
+    ) -> bool:
+        """Commit an outcome. False: the fence has moved on, or the database did not answer; the
+        sweeper will find what is left.
+
+        What `follow` writes is committed with the outcome or not at all; `exclusive` is a sender
+        that it changes.
+        """
+        answer = asyncio.get_running_loop().create_future()
+        one = Settlement(values, prospect_id, now, answer)
+        if follow is not None:
+            return await self._alone(one, follow, exclusive)
+        self._put(one)
         return bool(await answer)
 
-    async def settle(self, values: dict[str, Any], *, prospect_id: UUID, now: datetime) -> bool:
-        """Commit an outcome. False: the fence has moved on, or the database did not answer; the
-        sweeper will find what is left."""
-        answer = asyncio.get_running_loop().create_future()
-        self._put(Settlement(values, prospect_id, now, answer))
-        return bool(await answer)
+    def note_refused(self, message_id: UUID, fence: int, what: str) -> None:
+        """A write came too late: its fence had moved on, and nothing was changed."""
+        self.refused += 1
+        log.warning("fence.refused", what=what, message=str(message_id), fence=fence)
 
     def _put(self, one: Pass | Settlement) -> None:
         self._waiting.append(one)
@@ -103,24 +149,27 @@ class Combiner:
         passes = [one for one in batch if isinstance(one, Pass)]
         settlements = [one for one in batch if isinstance(one, Settlement)]
         try:
-            passed, settled = await self._commit(passes, settlements)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+            done = await self._commit(passes, settlements)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the writer must outlive it
             log.warning("combiner.commit_failed", error=type(error).__name__, size=len(batch))
             # Not known to be committed: nobody passes (L2). Settlements are re-read and, where
             # they did not land, written once more; the fence makes that safe.
-            passed, settled = set(), await self._after_doubt(settlements)
-        for one in passes:
-            if not one.answer.done():
-                one.answer.set_result(one.message_id in passed)
+            _answer_passes(passes, _Written())
+            done = _Written(settled=await self._after_doubt(settlements))
+        _answer_passes(passes, done)
         for outcome in settlements:
             if not outcome.answer.done():
-                outcome.answer.set_result(outcome.values["id"] in settled)
+                outcome.answer.set_result(outcome.values["id"] in done.settled)
 
     async def _commit(
-        self, passes: Sequence[Pass], settlements: Sequence[Settlement]
-    ) -> tuple[set[UUID], set[UUID]]:
-        passed: set[UUID] = set()
-        settled: set[UUID] = set()
+        self,
+        passes: Sequence[Pass],
+        settlements: Sequence[Settlement],
+        *,
+        follow: Follow | None = None,
+        exclusive: UUID | None = None,
+    ) -> _Written:
+        done, stale = _Written(), list[tuple[UUID, int, str]]()
         everyone = [one.prospect_id for one in passes]
         everyone += [one.prospect_id for one in settlements]
         async with transaction(self._engine) as conn:
@@ -129,49 +178,131 @@ class Combiner:
                 senders=[one.sender_id for one in passes],
                 sequences=[one.sequence_id for one in passes],
                 prospects=everyone,
+                exclusive=exclusive,
             )
             if settlements:
-                settled = await handover.settle(
-                    conn,
-                    [one.values for one in settlements],
-                    now=max(one.now for one in settlements),
-                )
+                done.settled, late = await _settle(conn, settlements)
+                stale += late
+                if follow is not None and done.settled:
+                    await follow(conn)
             if passes:
-                passed = await handover.pass_point(
-                    conn,
-                    [(one.message_id, one.fence) for one in passes],
-                    budget=BUDGET,
-                    now=max(one.now for one in passes),
-                )
-            _point("before_commit", passed, settled)
-        _point("after_commit", passed, settled)
+                done.passed, late = await _pass(conn, passes)
+                stale += late
+            _point("before_commit", done)
+            done.began = steady()
+        _point("after_commit", done)
         self.commits += 1
         self.written += len(everyone)
-        return passed, settled
+        for message_id, fence, what in stale:
+            self.note_refused(message_id, fence, what)
+        return done
 
-    async def _after_doubt(self, settlements: Sequence[Settlement]) -> set[UUID]:
-        for pause in _REREADS:
+    async def _alone(self, one: Settlement, follow: Follow, exclusive: UUID | None) -> bool:
+        """A settlement with something to follow: rarer, and with locks of its own."""
+        for pause in (0.0, *PATIENCE):
             await asyncio.sleep(pause)
             try:
-                async with transaction(self._engine) as conn:
-                    states = await handover.states(conn, [s.values["id"] for s in settlements])
-                landed = {
-                    one.values["id"]
-                    for one in settlements
-                    if (row := states.get(one.values["id"]))
-                    and row["fence"] == one.values["fence"]
-                    and row["state"] == one.values["state"]
-                }
-                rest = [one for one in settlements if one.values["id"] not in landed]
-                return landed | (await self._commit((), rest))[1] if rest else landed
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
+                if pause and await self._landed([one]):
+                    return True
+                done = await self._commit((), [one], follow=follow, exclusive=exclusive)
+                return bool(done.settled)
+            except Exception as error:  # noqa: BLE001 - not known: re-read, then once more
+                log.warning("combiner.commit_failed", error=type(error).__name__, size=1)
+                if _is_refusal(error):
+                    break
+        # What follows can not be written, or nobody knows: the outcome is worth more than it.
+        return await self._one_by_one([one]) == {one.values["id"]}
+
+    async def _after_doubt(self, settlements: Sequence[Settlement]) -> set[UUID]:
+        """Read on a fresh connection what has landed, and write the rest again."""
+        landed: set[UUID] = set()
+        rest = list(settlements)
+        for pause in PATIENCE if rest else ():
+            await asyncio.sleep(pause)
+            try:
+                landed |= await self._landed(rest)
+                rest = [one for one in rest if one.values["id"] not in landed]
+                return landed | (await self._commit((), rest)).settled if rest else landed
+            except Exception as error:  # noqa: BLE001 - asked again after the next pause
                 log.warning("combiner.reread_failed", error=type(error).__name__)
-        return set()
+                if _is_refusal(error):
+                    return landed | await self._one_by_one(rest)
+        return landed
+
+    async def _landed(self, settlements: Sequence[Settlement]) -> set[UUID]:
+        async with transaction(self._engine) as conn:
+            states = await handover.states(conn, [one.values["id"] for one in settlements])
+        return {
+            one.values["id"]
+            for one in settlements
+            if (row := states.get(one.values["id"]))
+            and row["fence"] == one.values["fence"]
+            and row["state"] == one.values["state"]
+        }
+
+    async def _one_by_one(self, settlements: Sequence[Settlement]) -> set[UUID]:
+        """Where the database refuses a batch for what one of it says: the others must not wait."""
+        settled: set[UUID] = set()
+        for one in settlements:
+            try:
+                settled |= (await self._commit((), [one])).settled
+            except Exception as error:  # noqa: BLE001 - the sweeper finds what is left
+                log.error("combiner.not_settled", error=type(error).__name__, id=one.values["id"])
+        return settled
 
 
-def _point(where: str, passed: set[UUID], settled: set[UUID]) -> None:
+async def _settle(
+    conn: AsyncConnection, settlements: Sequence[Settlement]
+) -> tuple[set[UUID], list[tuple[UUID, int, str]]]:
+    """What was settled, and what came too late."""
+    now = max(one.now for one in settlements)
+    settled = await handover.settle(conn, [one.values for one in settlements], now=now)
+    for message_id, was in settled.items():
+        if was == "in_doubt":
+            await tasks.cancel_doubt(conn, message_id, now=now)
+    values = [one.values for one in settlements]
+    late = [(one["id"], one["fence"], "settle") for one in values if one["id"] not in settled]
+    return set(settled), late
+
+
+async def _pass(
+    conn: AsyncConnection, passes: Sequence[Pass]
+) -> tuple[set[UUID], list[tuple[UUID, int, str]]]:
+    """What has passed, and what came too late: leased by somebody else since, or taken back."""
+    passed = await handover.pass_point(
+        conn,
+        [(one.message_id, one.fence) for one in passes],
+        budget=BUDGET,
+        now=max(one.now for one in passes),
+    )
+    held = [one for one in passes if one.message_id not in passed]
+    states = await handover.states(conn, [one.message_id for one in held]) if held else {}
+    late = [
+        (one.message_id, one.fence, "pass")
+        for one in held
+        if (row := states.get(one.message_id)) is None
+        or (row["fence"], row["state"]) != (one.fence, "leased")
+    ]
+    return passed, late
+
+
+def _answer_passes(passes: Sequence[Pass], done: _Written) -> None:
+    for one in passes:
+        if not one.answer.done():
+            one.answer.set_result(done.began if one.message_id in done.passed else None)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the database said no to what was written: it would say so again."""
+    return isinstance(error, ValueError) or (
+        isinstance(error, DBAPIError) and not is_passing(error) and error.orig is not None
+        and getattr(error.orig, "sqlstate", None) is not None
+    )  # fmt: skip
+
+
+def _point(where: str, done: _Written) -> None:
     """The crash points around the commit, each hit once a transaction that it is about."""
-    if passed:
+    if done.passed:
         point(f"pass.{where}")
-    if settled:
+    if done.settled:
         point(f"settle.{where}")

@@ -2,7 +2,9 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
+import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from channels.base import (
@@ -15,18 +17,21 @@ from channels.base import (
     Sent,
     Unknown,
 )
-from orchestrator.combiner import Combiner
+from orchestrator.combiner import PATIENCE, Combiner, Follow
 from orchestrator.db import transaction
 from orchestrator.flows.after_trouble import after_trouble
 from orchestrator.flows.claim import Claimed
 from orchestrator.flows.note_connection import note_connection
+from orchestrator.flows.note_evidence import note_evidence
 from orchestrator.rules import progress
 from orchestrator.rules.outgoing import OF_STEPS, MessageRow, own_step
 from orchestrator.rules.program import END, CallStep, Duration
-from orchestrator.rules.settlement import columns, outcome
+from orchestrator.rules.settlement import Outcome, columns, outcome
 from orchestrator.rules.window import add_duration
-from orchestrator.store import leases
+from orchestrator.store import leases, standing, tasks
 from orchestrator.wiring import App
+
+log = structlog.get_logger()
 
 
 async def deliver(
@@ -35,11 +40,12 @@ async def deliver(
     """Hand `message` over and settle the outcome. Never raises for what a provider does."""
     row = claimed.row
     channel: Channel = app.channels[row.channel]
+    result: SendResult
+    passed = False
 
     async def pass_point() -> bool:
-        if not claimed.window_open():
-            return False
-        return await combiner.pass_point(
+        nonlocal passed
+        passed = claimed.window_open() and await combiner.pass_point(
             row.id,
             claimed.fence,
             prospect_id=row.prospect_id,
@@ -47,17 +53,10 @@ async def deliver(
             sequence_id=claimed.sequence_id,
             now=claimed.now(),
         )
-
-    result: SendResult
-    passed = False
-
-    async def marked() -> bool:
-        nonlocal passed
-        passed = await pass_point()
         return passed
 
     try:
-        result = await channel.send(account, message, marked)
+        result = await channel.send(account, message, pass_point)
     except Exception as error:  # noqa: BLE001 - a fault in an adapter must not decide L2 by luck
         detail = f"{type(error).__name__} in the adapter"
         result = Unknown(detail) if passed else NotSent("adapter_fault", detail)
@@ -66,24 +65,59 @@ async def deliver(
 
 
 async def settle(app: App, combiner: Combiner, claimed: Claimed, result: SendResult) -> None:
-    """Write the outcome, and what follows for lane, sender and enrollment."""
+    """Write the outcome, and with it what follows for lane, sender, address and enrollment."""
     now = claimed.now()
     row = claimed.row
     fraction = app.keys.fraction("retry", row.id)
     found = outcome(result, attempt=claimed.attempt, fraction=fraction, now=now)
     if found is None:
-        await _give_back(app, claimed, now)
+        await give_back(app, combiner, claimed)
         return
     step, due, reason = _next(claimed, now) if found.state == "sent" else (None, None, None)
     values = columns(row.id, claimed.fence, found, next_step=step, next_due=due, end_reason=reason)
-    written = await combiner.settle(values, prospect_id=row.prospect_id, now=now)
-    if written and (found.state in ("failed", "in_doubt") or found.park or found.pause):
-        async with transaction(app.engine) as conn:
-            await after_trouble(conn, claimed, found, now)
-    if written and isinstance(result, Sent):
-        await _note_connection(app, row, result, now)
+    written = await combiner.settle(
+        values,
+        prospect_id=row.prospect_id,
+        now=now,
+        follow=_follow(app, claimed, found, result, now),
+        exclusive=row.sender_id if found.pause else None,
+    )
+    if not written and isinstance(result, Sent):
+        await _taken_after_all(app, row, now)
     if step is not None and due is not None and due <= now:
         app.ring("plan")
+
+
+def _follow(
+    app: App, claimed: Claimed, found: Outcome, result: SendResult, now: datetime
+) -> Follow | None:
+    """What is written with the outcome or not at all; None for most of what is sent."""
+    if found.state in ("failed", "in_doubt") or found.park or found.pause:
+        return partial(after_trouble, claimed=claimed, found=found, now=now)
+    row = claimed.row
+    if not isinstance(result, Sent) or row.identity_id is None:
+        return None
+    inviting = isinstance(app.channels[row.channel], Inviting)
+    if not (inviting or result.user_ref or result.thread_ref):
+        return None
+    return partial(  # where the provider keeps the conversation, for whatever is said there next
+        note_connection,
+        result=result,
+        kind=row.kind,
+        identity_id=row.identity_id,
+        prospect_id=row.prospect_id,
+        sender_id=row.sender_id,
+        now=now,
+    )
+
+
+async def _taken_after_all(app: App, row: MessageRow, now: datetime) -> None:
+    """The provider took what somebody meanwhile made wait to be sent again: it must not be."""
+    try:
+        async with transaction(app.engine) as conn:
+            await note_evidence(conn, row.id, "taken by the provider", now)
+    except (SQLAlchemyError, OSError, TimeoutError) as error:
+        log.warning("deliver.evidence_lost", message=str(row.id), error=type(error).__name__)
 
 
 def _next(claimed: Claimed, now: datetime) -> tuple[str | None, datetime | None, str | None]:
@@ -104,33 +138,24 @@ def _next(claimed: Claimed, now: datetime) -> tuple[str | None, datetime | None,
     return (None, None, "completed") if target == END else (target, due, None)
 
 
-async def _note_connection(app: App, row: MessageRow, result: Sent, now: datetime) -> None:
-    """Where the provider keeps the conversation, for whatever is said there next."""
-    inviting = isinstance(app.channels[row.channel], Inviting)
-    if row.identity_id is None or not (inviting or result.user_ref or result.thread_ref):
-        return
-    async with transaction(app.engine) as conn:
-        await note_connection(
-            conn,
-            result,
-            kind=row.kind,
-            identity_id=row.identity_id,
-            prospect_id=row.prospect_id,
-            sender_id=row.sender_id,
-            now=now,
-        )
-
-
-async def _give_back(app: App, claimed: Claimed, now: datetime) -> None:
+async def give_back(app: App, combiner: Combiner, claimed: Claimed) -> None:
     """Nothing left: let the next claim decide why. Through a short outage of the database.
 
     A second later, so that what the claim allows and the point of no return refuses does not spin.
     """
-    for pause in (0.2, 1.0, 3.0, 5.0, 5.0):
+    due = claimed.now() + timedelta(seconds=1)
+    for pause in PATIENCE:
         try:
             async with transaction(app.engine) as conn:
-                due = now + timedelta(seconds=1)
-                await leases.release(conn, claimed.row.id, claimed.fence, due=due, reason="stopped")
-            return
+                await standing.lock_prospects(conn, [claimed.row.prospect_id])
+                done = await leases.release(
+                    conn, claimed.row.id, claimed.fence, due=due, reason="stopped"
+                )
+                if done == "in_doubt":
+                    await tasks.cancel_doubt(conn, claimed.row.id, now=claimed.now())
         except (SQLAlchemyError, OSError, TimeoutError):
             await asyncio.sleep(pause)
+            continue
+        if not done:
+            combiner.note_refused(claimed.row.id, claimed.fence, "release")
+        return

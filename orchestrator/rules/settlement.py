@@ -22,12 +22,13 @@ class Outcome:
     pause: bool = False  # the sender is paused until a person mends it
     asked: float | None = None  # seconds that the provider wants us to wait
     bad_address: bool = False
+    spared: bool = False  # it befell the account: no attempt of the message is burned
 
 
 def outcome(result: SendResult, *, attempt: int, fraction: float, now: datetime) -> Outcome | None:
     """The outcome of `result`; None for Stopped, which is released and decided anew.
 
-    A failure of the lane burns no attempt: the message is due again at once, and the lane rests.
+    A failure of the account burns no attempt: the message is due again at once, and the lane rests.
     """
     match result:
         case Sent(provider_ref=ref, detail=detail):
@@ -43,6 +44,7 @@ def outcome(result: SendResult, *, attempt: int, fraction: float, now: datetime)
                     park=lane == "park",
                     pause=lane == "pause",
                     asked=asked,
+                    spared=True,
                 )
             if attempt >= pacing.MAX_ATTEMPTS:
                 return Outcome("failed", kind, f"given up after {attempt} attempts: {detail}")
@@ -67,10 +69,17 @@ def columns(
         "fence": fence,
         "state": found.state,
         "due_at": found.due_at,
-        "provider_ref": found.provider_ref,
+        "provider_ref": None if found.provider_ref is None else _storable(found.provider_ref),
         "class": found.klass,
-        "detail": found.detail[:500],
+        "detail": _storable(found.detail)[:500],
         "next_step": next_step,
         "next_due": next_due,
         "end_reason": end_reason,
+        "spared": int(found.spared),
     }
+
+
+def _storable(said: str) -> str:
+    """What a server said, without what PostgreSQL refuses as text: one odd reply would spoil the
+    commit of every message beside it."""
+    return said.replace("\0", "\ufffd").encode(errors="replace").decode()

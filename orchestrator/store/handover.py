@@ -23,29 +23,30 @@ _LOCKS = tuple(
 )
 
 
+_EXCLUSIVE = text("select 1 from senders where id = :id for no key update")
+
+
 async def lock(
     conn: AsyncConnection,
     *,
     senders: Sequence[UUID],
     sequences: Sequence[UUID],
     prospects: Sequence[UUID],
+    exclusive: UUID | None = None,
 ) -> None:
-    """Take the locks that make the checks of `pass_point` true until the commit."""
+    """Take the locks that make the checks of `pass_point` true until the commit. `exclusive` is a
+    sender that this transaction will change."""
+    if exclusive is not None:
+        await conn.execute(_EXCLUSIVE, {"id": exclusive})
     for statement, ids in zip(_LOCKS, (senders, sequences, prospects), strict=True):
         if ids:
             await conn.execute(statement, {"ids": sorted(set(ids))})
 
 
-# A host's copy concerns no prospect; a confirmation was asked for, and heeds only a no.
-_PASS = text(r"""
-with passed as (
-  update messages m set state = 'sending', handed_at = clock_timestamp()
-  from unnest(cast(:ids as uuid[]), cast(:fences as bigint[])) as w(id, fence),
-    enrollments e, sequences s, senders a, prospects p
-  where m.id = w.id and m.fence = w.fence and m.state = 'leased'
-    and m.lease_until > clock_timestamp() + make_interval(secs => :budget)
-    and e.id = m.enrollment_id and s.id = e.sequence_id and a.id = m.sender_id
-    and p.id = m.prospect_id and a.paused_at is null
+# Of a message m of enrollment e, sequence s, sender a and prospect p. A host's copy concerns no
+# prospect; a confirmation was asked for, and heeds only a no.
+MAY_LEAVE = r"""
+    p.id = m.prospect_id and a.paused_at is null
     and (m.kind = 'host_invitation' or (
       p.opted_out_at is null
       and exists (select 1 from identities i where i.id = m.identity_id and i.state = 'usable'
@@ -65,14 +66,28 @@ with passed as (
         and e.state = 'sending'
         and m.step = e.step || case when m.kind = 'request' then '\:request' else '' end
         and (e.answered_at is null or m.kind = 'call_offer')))))
-  returning m.id, m.fence, m.prospect_id, m.enrollment_id, m.attempt
+"""
+
+_PASS = text(
+    rf"""
+with passed as (
+  update messages m set state = 'sending', handed_at = clock_timestamp()
+  from unnest(cast(:ids as uuid[]), cast(:fences as bigint[])) as w(id, fence),
+    enrollments e, sequences s, senders a, prospects p
+  where m.id = w.id and m.fence = w.fence and m.state = 'leased'
+    and m.lease_until > clock_timestamp() + make_interval(secs => :budget)
+    and e.id = m.enrollment_id and s.id = e.sequence_id and a.id = m.sender_id
+    and {MAY_LEAVE}
+  returning m.id, m.fence, m.prospect_id, m.enrollment_id, m.attempt, m.lease_owner
 ), told as (
   insert into history (at, kind, prospect_id, enrollment_id, message_id, detail)
   select :now, 'message.sending', prospect_id, enrollment_id, id,
-    jsonb_build_object('attempt', attempt, 'fence', fence) from passed
+    jsonb_build_object('attempt', attempt, 'fence', fence, 'worker', lease_owner)
+  from passed
 )
 select id from passed
-""")
+"""  # noqa: S608 - MAY_LEAVE is a constant of this file
+)
 
 
 async def pass_point(
@@ -96,22 +111,26 @@ async def pass_point(
     return set(rows.scalars())
 
 
-# `sent` and what is provably unsent are also accepted for a message that was put in doubt
-# meanwhile, with the same fence: late evidence resolves it.
+# A message that was put in doubt meanwhile takes its outcome all the same, with the same fence:
+# late evidence resolves it. `spared`: what befell the account burns no attempt of the message.
 _SETTLE = text(r"""
 with settled as (
-  update messages m set state = w.state, settled_at = :now, due_at = coalesce(w.due_at, m.due_at),
+  update messages m set attempt = m.attempt - w.spared,
+    state = case when m.state = 'in_doubt' and w.state = 'failed' then 'abandoned' else w.state end,
+    settled_at = :now, due_at = coalesce(w.due_at, m.due_at),
     provider_ref = coalesce(w.provider_ref, m.provider_ref), last_class = w.class,
     last_detail = w.detail, lease_owner = null, lease_until = null
   from unnest(cast(:ids as uuid[]), cast(:fences as bigint[]), cast(:states as text[]),
     cast(:dues as timestamptz[]), cast(:refs as text[]), cast(:classes as text[]),
-    cast(:details as text[])) as w(id, fence, state, due_at, provider_ref, class, detail)
+    cast(:details as text[]), cast(:spared as int[]))
+    as w(id, fence, state, due_at, provider_ref, class, detail, spared)
   where m.id = w.id and m.fence = w.fence and (
     m.state = 'sending'
     or (m.state = 'leased' and w.state in ('retry_wait', 'failed'))
-    or (m.state = 'in_doubt' and w.state in ('sent', 'retry_wait')))
-  returning m.id, m.prospect_id, m.enrollment_id, m.step, m.kind, m.state, m.attempt, m.fence,
-    m.sender_id, m.last_class
+    or (m.state = 'in_doubt' and w.state in ('sent', 'retry_wait', 'failed')))
+  returning m.id, m.prospect_id, m.enrollment_id, m.step, m.kind, m.state, m.fence, m.sender_id,
+    m.last_class, m.attempt + w.spared as attempt,
+    (select o.state from messages o where o.id = m.id) as was -- as this statement began
 ), told as (
   insert into history (at, kind, prospect_id, enrollment_id, message_id, detail)
   select :now, 'message.' || state, prospect_id, enrollment_id, id,
@@ -141,26 +160,28 @@ with settled as (
   update lanes l set failures = 0 where l.failures > 0
     and l.sender_id in (select sender_id from settled where state = 'sent')
 )
-select id from settled
+select id, was from settled
 """)
 
 
 async def settle(
     conn: AsyncConnection, outcomes: Sequence[dict[str, Any]], *, now: datetime
-) -> set[UUID]:
+) -> dict[UUID, str]:
     """Write outcomes, guarded by the fence, and move the enrollments of what was sent.
 
     Each is a dict of id, fence, state, due_at, provider_ref, class, detail, next_step, next_due,
-    end_reason. Returns the ids that were written: a stale fence writes nothing.
+    end_reason, spared. Returns the ids that were written, each with the state that it had: a stale
+    fence writes nothing.
     """
     columns = ("id", "fence", "state", "due_at", "provider_ref", "class", "detail", "next_step",
-               "next_due", "end_reason")  # fmt: skip
+               "next_due", "end_reason", "spared")  # fmt: skip
     names = ("ids", "fences", "states", "dues", "refs", "classes", "details", "next_steps",
-             "next_dues", "end_reasons")  # fmt: skip
+             "next_dues", "end_reasons", "spared")  # fmt: skip
     values: dict[str, Any] = {
         name: [one[column] for one in outcomes] for name, column in zip(names, columns, strict=True)
     }
-    return set((await conn.execute(_SETTLE, values | {"now": now})).scalars())
+    rows = await conn.execute(_SETTLE, values | {"now": now})
+    return {row.id: row.was for row in rows}
 
 
 async def states(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:

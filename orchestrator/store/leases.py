@@ -195,31 +195,35 @@ async def pace(conn: AsyncConnection, paces: Sequence[dict[str, Any]]) -> None:
 _RELEASE = text("""
 with was as (
   select id, state from messages
-  where id = :id and fence = :fence and state in ('leased', 'sending') for no key update
+  where id = :id and fence = :fence and state in ('leased', 'sending', 'in_doubt')
+  for no key update
 ), released as (
   update messages m set state = 'retry_wait', due_at = :due, lease_owner = null,
-    lease_until = null, last_class = :reason
-  from was where m.id = was.id and m.fence = :fence and m.state in ('leased', 'sending')
+    lease_until = null, last_class = :reason, attempt = greatest(m.attempt - 1, 0)
+  from was where m.id = was.id and m.fence = :fence
   returning m.id, m.prospect_id, m.enrollment_id, was.state as was
 ), told as (
   insert into history (at, kind, prospect_id, enrollment_id, message_id, detail)
   select clock_timestamp(), 'message.released', prospect_id, enrollment_id, id,
     jsonb_build_object('fence', cast(:fence as bigint), 'reason', cast(:reason as text))
-  from released where was = 'sending'
+  from released where was <> 'leased'
 )
-select id from released
+select was from released
 """)
 
 
 async def release(
     conn: AsyncConnection, message_id: UUID, fence: int, *, due: datetime, reason: str
-) -> bool:
+) -> str | None:
     """Give a message back that this claim provably did not send: also when the commit of its point
-    of no return did not answer. False when the fence has moved on or the message was stopped."""
+    of no return did not answer, and when it was put in doubt meanwhile. No attempt is burned.
+
+    Returns the state that it had; None when the fence has moved on or the message was stopped."""
     done = await conn.execute(
         _RELEASE, {"id": message_id, "fence": fence, "due": due, "reason": reason}
     )
-    return done.first() is not None
+    was: str | None = done.scalar_one_or_none()
+    return was
 
 
 _EXPIRE = text("""
