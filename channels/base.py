@@ -338,6 +338,22 @@ class Queryable(Protocol):
 
 
 @runtime_checkable
+class Keyed(Protocol):
+    """A channel of which only some accounts have a provider that honours our key."""
+
+    def key_seconds(self, account: Account) -> int | None:
+        """How long: the same message twice within it arrives once. None: it is not honoured."""
+        ...
+
+
+def key_seconds(channel: Channel, account: Account) -> int | None:
+    """How long the provider of this account honours our key, by what the channel declares."""
+    if isinstance(channel, Keyed):
+        return channel.key_seconds(account)
+    return channel.capabilities.idempotent_seconds
+
+
+@runtime_checkable
 class Manual(Protocol):
     """A channel that a person may work by hand instead of us."""
 

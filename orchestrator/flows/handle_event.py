@@ -13,15 +13,10 @@ from orchestrator.flows.stop_person import stop_person
 from orchestrator.flows.suppress_address import suppress_address
 from orchestrator.keys import Keys
 from orchestrator.rules.event_json import decode
+from orchestrator.rules.evidence import event_proves
 from orchestrator.rules.heard import Heard, heard
 from orchestrator.rules.program import Program, UntilStep
 from orchestrator.store import connections, history, inbox, messages, senders, standing
-
-# What shows that a message of ours has arrived, or at least left.
-_EVIDENCE = frozenset(
-    {"message", "button", "reaction", "read", "delivered", "bounced", "complained", "opened"}
-    | {"clicked", "unsubscribed", "own_message"}
-)
 
 
 async def handle_event(conn: AsyncConnection, keys: Keys, row: RowMapping, now: datetime) -> None:
@@ -51,7 +46,7 @@ async def handle_event(conn: AsyncConnection, keys: Keys, row: RowMapping, now: 
         await inbox.settle(conn, row["id"], state=state, now=now, read_as=event.kind)
         return
     await _act(conn, keys, event, row, ours, (person, identity), now)
-    if ours is not None and event.kind in _EVIDENCE:
+    if ours is not None and event_proves(event.kind, about=ours["prospect_id"], person=person):
         await note_evidence(conn, ours["id"], event.kind, now)
     await inbox.settle(
         conn,

@@ -1,26 +1,21 @@
 """One mail that came back: read it, find whose it is, and do what it says."""
 
-import asyncio
-from datetime import date, datetime
+from datetime import datetime
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.flows.engage import engage
-from orchestrator.flows.note_evidence import note_evidence
+from orchestrator.flows.note_evidence import keep_evidence, note_evidence
 from orchestrator.flows.stop_person import stop_person
 from orchestrator.flows.suppress_address import suppress_address
+from orchestrator.flows.understanding import Understood, understand
 from orchestrator.keys import Keys
-from orchestrator.rules import addresses, matching, meaning
+from orchestrator.rules.evidence import proven_by_mail
 from orchestrator.rules.gate import Grade
-from orchestrator.rules.mail_reading import Reading, read
-from orchestrator.rules.matching import Known, Match
-from orchestrator.rules.zones import is_zone
-from orchestrator.store import inbox, threads
-
-_LARGE = 200_000  # bytes: more than this is read beside the event loop
+from orchestrator.rules.matching import Match
+from orchestrator.store import inbox
 
 # What a reading is as an engagement. A mail that may be automatic is ambiguous: a person reads it.
 _AS: dict[str, tuple[str, Grade]] = {
@@ -36,16 +31,14 @@ _AS: dict[str, tuple[str, Grade]] = {
 
 async def handle_mail(conn: AsyncConnection, keys: Keys, event: RowMapping, now: datetime) -> None:
     """Settle one stored mail, whose row is locked: handled, or kept as unmatched."""
-    senders = await threads.sender_addresses(conn)
-    ours = {*senders, *await threads.host_addresses(conn)}
-    envelope = [str(one) for one in event["detail"].get("envelope_to", [])]
-    reading = await _reading(event["raw"], own=ours, envelope_to=envelope)
-    known = await _look_up(conn, keys, reading, _received_by(event, reading, senders))
-    if reading.kind == "own" or matching.is_own(reading, known):
+    mail = await understand(conn, keys, event, now)
+    reading, found = mail.reading, mail.match
+    if mail.own:
+        await _prove(conn, mail, None, now)
         await inbox.settle(conn, event["id"], state="handled", now=now, read_as="own")
         return
-    found = matching.match(reading, known)
     if found is None:
+        await _prove(conn, mail, None, now)
         await inbox.settle(
             conn,
             event["id"],
@@ -55,12 +48,8 @@ async def handle_mail(conn: AsyncConnection, keys: Keys, event: RowMapping, now:
             reasons=list(reading.reasons),
         )
         return
-    if reading.kind == "reply":
-        sent = await threads.sent_texts(conn, found.prospect_id)
-        reading = await _reading(event["raw"], own=ours, envelope_to=envelope, sent=sent)
-    await _act(conn, keys, event, reading, found, now)
-    if found.message_id is not None:
-        await note_evidence(conn, found.message_id, reading.kind, now)
+    await _act(conn, keys, event, mail, found, now)
+    await _prove(conn, mail, found.prospect_id, now)
     await inbox.settle(
         conn,
         event["id"],
@@ -73,63 +62,25 @@ async def handle_mail(conn: AsyncConnection, keys: Keys, event: RowMapping, now:
     )
 
 
-async def _reading(
-    raw: bytes, *, own: set[str], envelope_to: list[str], sent: list[str] | None = None
-) -> Reading:
-    if len(raw) < _LARGE:
-        return read(raw, own=own, sent=sent or (), envelope_to=envelope_to)
-    return await asyncio.to_thread(read, raw, own=own, sent=sent or (), envelope_to=envelope_to)
-
-
-def _received_by(event: RowMapping, reading: Reading, senders: dict[str, UUID]) -> list[UUID]:
-    """The sender whose mailbox took this: as the door noted it, else by its recipients."""
-    noted = event["detail"].get("sender")
-    if noted:
-        return [UUID(noted)]
-    to = {_without_suffix(address) for address in reading.to}
-    return [sender_id for address, sender_id in senders.items() if address in to]
-
-
-def _without_suffix(address: str) -> str:
-    local, _, domain = address.rpartition("@")
-    return f"{local.partition('+')[0]}@{domain}"
-
-
-async def _look_up(
-    conn: AsyncConnection, keys: Keys, reading: Reading, sender_ids: list[UUID]
-) -> Known:
-    tokens = {token: keys.read_mail_token(token) for token in reading.tokens[:50]}
-    refs = await threads.by_ids(conn, [one for one in tokens.values() if one is not None])
-    asked = [*([reading.sender] if reading.sender else []), *reading.recipients[:50]]
-    canonical = {address: _canonical(address) for address in asked}
-    people = await threads.people(conn, set(canonical.values()), sender_ids)
-    return Known(
-        by_rfc_id=await threads.by_rfc_ids(conn, matching.rfc_ids(reading)),
-        by_token={token: refs[one] for token, one in tokens.items() if one in refs},
-        by_address={a: people[known] for a, known in canonical.items() if known in people},
-    )
-
-
-def _canonical(address: str) -> str:
-    """The spelling under which identities are stored; what is no address is nobody's."""
-    try:
-        return addresses.email(address)
-    except ValueError:
-        return address
+async def _prove(
+    conn: AsyncConnection, mail: Understood, person: UUID | None, now: datetime
+) -> None:
+    """What the mail proves to have left: of `person`, whose row is locked, at once."""
+    for message_id, owner in proven_by_mail(mail.reading, mail.known).items():
+        note = note_evidence if owner == person else keep_evidence
+        await note(conn, message_id, mail.reading.kind, now)
 
 
 async def _act(
     conn: AsyncConnection,
     keys: Keys,
     event: RowMapping,
-    reading: Reading,
+    mail: Understood,
     found: Match,
     now: datetime,
 ) -> None:
+    reading, verdict = mail.reading, mail.verdict
     kind, grade = _AS[reading.kind]
-    verdict = None
-    if reading.kind == "reply":
-        verdict = meaning.read(reading.text, today=await _today(conn, found.prospect_id, now))
     await engage(
         conn,
         keys,
@@ -155,8 +106,3 @@ async def _act(
         await suppress_address(
             conn, identity_id=found.identity_id, now=now, message_id=found.message_id
         )
-
-
-async def _today(conn: AsyncConnection, prospect_id: UUID, now: datetime) -> date:
-    zone = await threads.zone_of(conn, prospect_id)
-    return now.astimezone(ZoneInfo(zone)).date() if zone and is_zone(zone) else now.date()

@@ -6,6 +6,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.errors import NotFound
+from orchestrator.flows.note_evidence import note_evidence
 from orchestrator.flows.stop_person import stop_person
 from orchestrator.store import pages
 
@@ -33,3 +34,5 @@ async def unsubscribe(
     )
     if created is not None or found["opted_out_at"] is None:
         await stop_person(conn, prospect_id=found["prospect_id"], reason="opt_out", now=now)
+    if created is not None:  # the link is in the message: it has left
+        await note_evidence(conn, message_id, "unsubscribed", now)

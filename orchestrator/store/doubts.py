@@ -1,37 +1,144 @@
-"""Messages in doubt that a provider can be asked about."""
+"""Messages in doubt: what is to be asked about, and what settles it."""
 
 from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-# A message in doubt is not due for sending: its `due_at` is when to ask about it again.
-_TO_ASK = text("""
-select m.id, m.kind, m.channel, m.sender_id, m.identity_id, m.prospect_id, m.enrollment_id,
-  f.recipient, f.payload
-from messages m join frozen f on f.message_id = m.id
-where m.state = 'in_doubt' and m.channel = any(cast(:channels as text[]))
-  and m.handed_at < clock_timestamp() - make_interval(secs => :older)
-  and m.due_at < clock_timestamp()
+from orchestrator.store.handover import MAY_LEAVE
+
+# A message in doubt is not due for sending: its `due_at` is when to look at it again. Taking it
+# moves that, so that of two reconcilers one asks.
+_TAKE = text(r"""
+update messages m set due_at = clock_timestamp() + make_interval(secs => greatest(
+    :rest, least(21600, extract(epoch from clock_timestamp() - m.handed_at) / 4)))
+from frozen f, senders s, enrollments e, prospects p
+where m.id in (select d.id from messages d
+    where d.state = 'in_doubt' and d.due_at < clock_timestamp()
+      and d.handed_at < clock_timestamp() - make_interval(secs => :older)
+    order by d.handed_at limit :batch for no key update skip locked)
+  and f.message_id = m.id and s.id = m.sender_id and e.id = m.enrollment_id
+  and p.id = m.prospect_id
+returning m.id, m.kind, m.step, m.channel, m.sender_id, m.identity_id, m.prospect_id,
+  m.enrollment_id, m.attempt, m.fence, m.rfc_message_id, e.version_id, e.sequence_id,
+  p.zone as prospect_zone, p.country, p.phone, p.language, s.zone as sender_zone, s.hours,
+  f.recipient, f.payload, m.handed_at,
+  extract(epoch from clock_timestamp() - m.handed_at)\:\:float as age,
+  extract(epoch from clock_timestamp() - least(m.handed_at, (select min(h.at) from history h
+    where h.prospect_id = m.prospect_id and h.message_id = m.id
+      and h.kind = 'message.sending')))\:\:float as first_age,
+  (select count(*) from messages n where n.booking_id = m.booking_id and n.kind = m.kind
+    and n.created_at > m.created_at) as newer,
+  (select lower(b.during) from bookings b where b.id = m.booking_id and b.state = 'booked')
+    as call_at
+""")
+
+
+async def take(
+    conn: AsyncConnection, *, older: float, rest: float, batch: int
+) -> Sequence[RowMapping]:
+    """Take messages in doubt whose hand-over began more than `older` seconds ago; nobody else gets
+    them for `rest` seconds, and later less and less often. `age` is since the last hand-over,
+    `first_age` since the first one.
+    """
+    rows = await conn.execute(_TAKE, {"older": older, "rest": rest, "batch": batch})
+    return rows.mappings().all()
+
+
+_PROVEN = text("""
+select m.id, h.detail->>'evidence' as evidence from messages m
+join lateral (select detail from history where prospect_id = m.prospect_id
+  and message_id = m.id and kind = 'message.evidence' order by id limit 1) h on true
+where m.state = 'in_doubt' order by m.handed_at limit :batch
+""")
+
+
+async def proven(conn: AsyncConnection, *, batch: int) -> Sequence[RowMapping]:
+    """Messages in doubt for which something has come back: id, evidence."""
+    return (await conn.execute(_PROVEN, {"batch": batch})).mappings().all()
+
+
+_UNASKED = text("""
+select m.id, m.prospect_id, m.enrollment_id, m.step, m.kind from messages m
+where m.state = 'in_doubt' and coalesce(m.settled_at, m.handed_at) < :before
+  and not exists (select 1 from tasks t
+  where t.message_id = m.id and t.kind = 'in_doubt' and t.state = 'open')
 order by m.handed_at limit :batch
 """)
 
 
-async def to_ask(
-    conn: AsyncConnection, *, channels: Sequence[str], older: float, batch: int
-) -> Sequence[RowMapping]:
-    """Messages in doubt whose hand-over began more than `older` seconds ago."""
-    rows = await conn.execute(_TO_ASK, {"channels": list(channels), "older": older, "batch": batch})
-    return rows.mappings().all()
+async def unasked(conn: AsyncConnection, *, before: datetime, batch: int) -> Sequence[RowMapping]:
+    """Messages that were in doubt before `before` and about which nobody is asked."""
+    return (await conn.execute(_UNASKED, {"before": before, "batch": batch})).mappings().all()
 
 
-async def asked(conn: AsyncConnection, message_id: UUID) -> None:
-    """Do not ask again for five minutes."""
-    await conn.execute(
+async def still_same(conn: AsyncConnection, message_id: UUID, fence: int) -> bool:
+    """Whether it is in doubt about this very hand-over; locks the message."""
+    found = await conn.execute(
         text(
-            "update messages set due_at = clock_timestamp() + interval '5 minutes'"
-            " where id = :id and state = 'in_doubt'"
+            "select 1 from messages where id = :id and fence = :fence and state = 'in_doubt'"
+            " for no key update"
         ),
-        {"id": message_id},
+        {"id": message_id, "fence": fence},
     )
+    return found.first() is not None
+
+
+async def note_ref(conn: AsyncConnection, message_id: UUID, provider_ref: str | None) -> None:
+    """The provider's reference of a message that it was asked about, for events that come later."""
+    await conn.execute(
+        text("update messages set provider_ref = coalesce(provider_ref, :ref) where id = :id"),
+        {"id": message_id, "ref": provider_ref},
+    )
+
+
+_STILL_MAY = text(f"""
+select 1 from messages m, enrollments e, sequences s, senders a, prospects p
+where m.id = :id and m.fence = :fence and m.state = 'in_doubt'
+  and e.id = m.enrollment_id and s.id = e.sequence_id and a.id = m.sender_id and {MAY_LEAVE}
+""")  # noqa: S608 - a constant of `handover`
+
+
+async def still_may(conn: AsyncConnection, message_id: UUID, fence: int, *, now: datetime) -> bool:
+    """Whether nothing forbids this message in doubt to leave, as at the point of no return; the
+    rows of `handover.lock` must be held (L4)."""
+    found = await conn.execute(_STILL_MAY, {"id": message_id, "fence": fence, "now": now})
+    return found.first() is not None
+
+
+_OVERTAKE = (
+    # The steps of section 5 of the design, one by one: the trigger allows no other way.
+    text("""
+update messages set state = 'leased', fence = fence + 1, lease_owner = null,
+  lease_until = clock_timestamp() + interval '1 minute'
+where id = :id and state = 'retry_wait' and handed_at is not null
+returning id
+"""),
+    text("""
+update messages set state = 'sending', fence = fence + 1
+where id = :id and state = 'leased' and handed_at is not null returning id
+"""),
+    text("""
+update messages set state = 'sent', settled_at = :now, last_class = 'evidence',
+  last_detail = :evidence, lease_owner = null, lease_until = null
+where id = :id and state = 'sending'
+returning id, enrollment_id, prospect_id, step, kind, fence
+"""),
+)
+
+
+async def overtake(
+    conn: AsyncConnection, message_id: UUID, *, evidence: str, now: datetime
+) -> RowMapping | None:
+    """Mark a message as sent that waits to be sent again, though it was handed over before and
+    something came back for it. The fence rises: whoever holds it passes no more. None: it does not
+    wait, or was never handed over. The prospect's row must be locked."""
+    values: dict[str, Any] = {"id": message_id}
+    await conn.execute(_OVERTAKE[0], values)
+    if (await conn.execute(_OVERTAKE[1], values)).first() is None:
+        return None
+    done = await conn.execute(_OVERTAKE[2], values | {"evidence": evidence, "now": now})
+    return done.mappings().one_or_none()
