@@ -55,9 +55,9 @@ from tests.flows.coming import second_sequence
 
 RACES = {"quick": 200, "full": 2000}
 _ROUND = 10  # races at a time, about what the connections carry
-# Seconds within which each side of a race starts: hand-overs share commits, and stops wait for
-# connections, so that these make both orders about as likely (measured).
-_HAND_OVERS, _STOPS = 0.012, 0.036
+# Seconds within which each side of a race starts. Every second stop lets the claim go first and
+# takes longer, so that both orders occur on a busy machine too.
+_HAND_OVERS, _STOPS, _LATER = 0.012, 0.036, 0.06
 _LINGER = 0.003  # seconds at most that a stop lies uncommitted, as a slow client's would
 NOW = make.NOW
 
@@ -73,6 +73,7 @@ class Race:
     sequence: UUID
     sender_name: str
     sequence_name: str
+    later: bool  # the stop starts when the message is claimed
     stop_delay: float
     pass_delay: float
     linger: float
@@ -197,11 +198,13 @@ async def _add(conn: AsyncConnection, keys: Keys, world: make.World, dice: rando
         at = make.World(own, world.host, world.sequence, world.version, world.program)
     who = await make.prospect(conn, keys)
     enrolled = await make.enrollment(conn, at, who)
+    later = dice.random() < 0.5
     return Race(
         *(kind, who, enrolled, at.sender, at.sequence),
         sender_name,
         at.program.sequence,
-        stop_delay=dice.random() * _STOPS,
+        later=later,
+        stop_delay=dice.random() * (_LATER if later else _STOPS),
         pass_delay=dice.random() * _HAND_OVERS,
         linger=dice.random() * _LINGER * dice.choice((0, 1)),
     )
@@ -228,11 +231,10 @@ async def _round(app: App, other: App, races: Sequence[Race], *, with_claim: boo
     writer = asyncio.create_task(combiner.run())
     delays = {one.message: one.pass_delay for one in races}
     found = [] if with_claim else await _claim_all(app)
-    barrier = asyncio.Event()
-    stops = [asyncio.create_task(_stop(other, one, barrier)) for one in races]
-    sends = asyncio.create_task(_send(app, combiner, found, delays, barrier))
-    barrier.set()
-    await asyncio.gather(sends, *stops)
+    claimed = asyncio.Event()
+    await asyncio.gather(
+        _send(app, combiner, found, delays, claimed), *(_stop(other, one, claimed) for one in races)
+    )
     writer.cancel()
     with suppress(asyncio.CancelledError):
         await writer
@@ -245,8 +247,9 @@ async def _claim_all(app: App) -> list[Claimed]:
     return found
 
 
-async def _stop(app: App, race: Race, barrier: asyncio.Event) -> None:
-    await barrier.wait()
+async def _stop(app: App, race: Race, claimed: asyncio.Event) -> None:
+    if race.later:
+        await claimed.wait()
     await asyncio.sleep(race.stop_delay)
     async with transaction(app.engine) as conn:
         await STOPS[race.kind](conn, app.keys, race)
@@ -259,30 +262,42 @@ async def _send(
     combiner: Combiner,
     found: Sequence[Claimed],
     delays: dict[UUID | None, float],
-    barrier: asyncio.Event,
+    claimed: asyncio.Event,
 ) -> None:
-    async def one(claimed: Claimed) -> None:
-        await asyncio.sleep(delays.get(claimed.row.id, 0))
+    async def hand_over(one: Claimed) -> None:
+        await asyncio.sleep(delays.get(one.row.id, 0))
         await combiner.pass_point(
-            claimed.row.id,
-            claimed.fence,
-            prospect_id=claimed.row.prospect_id,
-            sender_id=claimed.row.sender_id,
-            sequence_id=claimed.sequence_id,
-            now=claimed.now(),
+            one.row.id,
+            one.fence,
+            prospect_id=one.row.prospect_id,
+            sender_id=one.row.sender_id,
+            sequence_id=one.sequence_id,
+            now=one.now(),
         )
 
-    await barrier.wait()
-    await asyncio.gather(*(one(claimed) for claimed in found or await _claim_all(app)))
+    found = found or await _claim_all(app)
+    claimed.set()
+    await asyncio.gather(*(hand_over(one) for one in found))
 
 
 _SLOT = "avtale_races"
+
+# A hand-over lies uncommitted for up to 4 ms after its checks, as on a busy disk: without the locks
+# a stop finds its way in between. Runs within COMMIT, before the commit is logged.
+_SLOW_COMMIT = (
+    "create function linger() returns trigger language plpgsql as $$"
+    " begin perform pg_sleep(random() * 0.004); return null; end $$",
+    "create constraint trigger linger after insert on history deferrable initially deferred"
+    " for each row when (new.kind = 'message.sending') execute function linger()",
+)
 
 
 async def _watch(app: App) -> None:
     """From here on the log keeps what is needed to say in which order was committed."""
     async with transaction(app.engine) as conn:
         await conn.execute(text("create publication races for table history, provider_events"))
+        for statement in _SLOW_COMMIT:
+            await conn.execute(text(statement))
     async with transaction(app.engine) as conn:
         await conn.execute(
             text("select pg_create_logical_replication_slot(:slot, 'pgoutput')"), {"slot": _SLOT}
