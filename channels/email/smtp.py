@@ -8,6 +8,7 @@ import asyncio
 import re
 import ssl
 import time
+from typing import cast
 
 import aiosmtplib
 
@@ -34,6 +35,14 @@ def wire_form(payload: bytes) -> bytes:
     """The body as DATA carries it: dot-stuffed and ended (RFC 5321 4.5.2). `payload` has CRLF
     lines and ends with one."""
     return _LINE_DOT.sub(b"..", payload) + b".\r\n"
+
+
+async def _flushed(protocol: aiosmtplib.protocol.SMTPProtocol) -> None:
+    """Until the socket has all that was written: uvloop writes at the end of a round."""
+    transport = cast(asyncio.WriteTransport, protocol.transport)  # uvloop's is none by class
+    await asyncio.sleep(0.01)
+    while not transport.is_closing() and transport.get_write_buffer_size():
+        await asyncio.sleep(0.01)
 
 
 def _lost(error: Exception) -> _Lost:
@@ -189,23 +198,28 @@ class Connection:
         if protocol is None:
             raise _Lost(Silence("dropped", "the connection was lost before the body"))
         try:
+            if crash_points.is_armed("smtp.mid_body"):
+                wire = await self._half(protocol, wire)
             # No await between the write and AFTER: before the write nothing has left.
-            self._write(protocol, wire)
+            protocol.write(wire)
             self.phase = Phase.AFTER
-            crash_points.point("smtp.after_body")
+            if crash_points.is_armed("smtp.after_body"):
+                await _flushed(protocol)
+                crash_points.point("smtp.after_body")
             code, text = await protocol.read_response(timeout=self.settings.data_timeout)
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _lost(error) from error
         crash_points.point("smtp.after_250")
         return Reply(code, text)
 
-    def _write(self, protocol: aiosmtplib.protocol.SMTPProtocol, wire: bytes) -> None:
-        if crash_points.is_armed("smtp.mid_body"):
-            # asyncio writes to the socket at once as long as it takes: the half has left.
-            half, wire = wire[: len(wire) // 2], wire[len(wire) // 2 :]
-            protocol.write(half)
-            crash_points.point("smtp.mid_body")
-        protocol.write(wire)
+    async def _half(self, protocol: aiosmtplib.protocol.SMTPProtocol, wire: bytes) -> bytes:
+        """Let half of the body leave, then die. What is left of it, for those who go on."""
+        middle = len(wire) // 2
+        protocol.write(wire[:middle])
+        self.phase = Phase.AFTER
+        await _flushed(protocol)
+        crash_points.point("smtp.mid_body")
+        return wire[middle:]
 
     async def _refused(self, phase: Phase, reply: Reply) -> SendResult:
         if reply.code != 421:

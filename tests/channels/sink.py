@@ -38,7 +38,13 @@ class Sink:
     heard: bytearray = field(default_factory=bytearray)
     connections: int = 0
     port: int = 0
+    cut_off: bytes = b""  # of the last body, where it never came to its end
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+
+    async def idle(self) -> None:
+        """Until no connection is open."""
+        if self._tasks:
+            await asyncio.wait(set(self._tasks))
 
     def lines(self) -> list[bytes]:
         """Every line that was heard, of all connections."""
@@ -52,7 +58,9 @@ class Sink:
         self.connections += 1
         try:
             await _Talk(self, reader, writer).run()
-        except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
+        except asyncio.IncompleteReadError as error:
+            self.cut_off = error.partial
+        except (ConnectionError, ssl.SSLError):
             pass
         finally:
             self._tasks.discard(task)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,7 +12,9 @@ from collections.abc import Iterator
 import pytest
 
 from channels import crash_points
+from channels.base import Sent
 from channels.email.adapter import EmailChannel
+from channels.email.smtp import wire_form
 from orchestrator.config import Settings
 from orchestrator.errors import SetupError
 from orchestrator.wiring import arm_crash_point
@@ -101,38 +104,63 @@ def test_a_real_process_dies_without_another_word() -> None:
     assert child.stdout.split() == [b"0", b"1"]
 
 
-async def test_mid_body_comes_after_half_of_the_body_was_really_written(
-    monkeypatch: pytest.MonkeyPatch,
+_SENDER = """
+import asyncio, pickle, sys
+import uvloop
+from channels import crash_points
+from channels.base import Sent
+from channels.email.adapter import EmailChannel
+from channels.email.smtp import wire_form
+
+async def passing():
+    return True
+
+async def main():
+    account, message = pickle.load(sys.stdin.buffer)
+    await EmailChannel().send(account, message, passing)
+
+crash_points.arm(sys.argv[1])
+(uvloop.run if sys.argv[2] == "uvloop" else asyncio.run)(main())
+"""
+
+
+@pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+@pytest.mark.parametrize(
+    ("name", "share"),
+    [("smtp.after_354", 0.0), ("smtp.mid_body", 0.5), ("smtp.after_body", 1.0)],
+)
+async def test_what_was_written_before_the_death_has_left(
+    name: str, share: float, loop: str
 ) -> None:
-    channel, heard = EmailChannel(), list[bytes]()
-    async with serving(Sink(answers={"data": "354 go"})) as sink:
+    """On the wire, and not in a buffer of the process that died."""
+    channel = EmailChannel()
+    async with serving(Sink()) as sink:
         sender = account(sink.port)
         mail = message(channel, sender)
-        sockets = _written(monkeypatch, heard)
-        monkeypatch.setattr(os, "kill", lambda _pid, _deed: sockets.append(b"-- dead --"))
-        crash_points.arm("smtp.mid_body:1")
-        await channel.send(sender, mail, passing()[0])
+        child = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", _SENDER, f"{name}:1", loop), stdin=asyncio.subprocess.PIPE
+        )
+        await asyncio.wait_for(child.communicate(pickle.dumps((sender, mail))), 30)
+        assert child.returncode == -signal.SIGKILL
+        await sink.idle()
+    wire = wire_form(mail.payload)
+    left = sink.cut_off if share < 1 else bytes(sink.heard).partition(b"DATA\r\n")[2]
+    assert left == wire[: int(len(wire) * share)]
+    assert len(sink.mails) == (share == 1)
+
+
+async def test_a_process_that_goes_on_after_its_stop_sends_the_rest(
+    deeds: list[tuple[int, int]],
+) -> None:
+    channel = EmailChannel()
+    crash_points.arm("smtp.mid_body:1:stop")
+    async with serving(Sink()) as sink:
+        sender = account(sink.port)
+        mail = message(channel, sender)
+        assert isinstance(await channel.send(sender, mail, passing()[0]), Sent)
         await channel.close()
-    dead = heard.index(b"-- dead --")
-    before = b"".join(heard[:dead]).partition(b"DATA\r\n")[2]
-    assert len(mail.payload) // 3 < len(before) < len(mail.payload)
-    assert mail.payload.startswith(before)
-    assert sink.mails[0].data == mail.payload  # a process that goes on loses nothing
-
-
-def _written(monkeypatch: pytest.MonkeyPatch, heard: list[bytes]) -> list[bytes]:
-    """What this process gives to its SMTP socket, in order."""
-    transport = asyncio.selector_events._SelectorSocketTransport  # type: ignore[attr-defined]  # private
-    plain = transport.write
-
-    def write(self: object, data: bytes) -> None:
-        plain(self, data)
-        assert not self._buffer  # type: ignore[attr-defined]  # written, not kept for later
-        if not data.startswith((b"220", b"250", b"354", b"221")):
-            heard.append(bytes(data))
-
-    monkeypatch.setattr(transport, "write", write)
-    return heard
+    assert deeds == [(os.getpid(), signal.SIGSTOP)]
+    assert [one.data for one in sink.mails] == [mail.payload]
 
 
 def test_a_point_that_is_not_armed_costs_next_to_nothing() -> None:
