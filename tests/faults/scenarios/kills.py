@@ -1,0 +1,116 @@
+"""Random workers die by `kill -9` while messages leave, and the rest goes on."""
+
+import random
+import time
+from dataclasses import dataclass, field
+
+from tests.faults import audit
+from tests.faults.evidence import resolve
+from tests.faults.harness import Process, Town, town
+from tests.faults.numbers import percentile
+from tests.faults.scenario import Outcome, Size, say, scenario
+
+CONNECTIONS = 10
+WORKERS = 2
+PEOPLE = {"quick": 600, "full": 20_000}
+KILLS = {"quick": 5, "full": 100}
+# A third of the mails are acknowledged late, as real servers do: kills find more under way.
+SINK = ("--fault", "body=delay:0.02@3")
+
+
+@dataclass(frozen=True)
+class Kill:
+    """One death: when (seconds since the epoch), and what the worker held, by Message-ID."""
+
+    at: float
+    held: dict[str, str] = field(default_factory=dict)
+
+    def hand_overs(self, taken: dict[str, float]) -> list[float]:
+        """Seconds from the death to the hand-over of each message that it held and had not begun
+        to hand over: what a sweeper and another claim have to bring back."""
+        return sorted(
+            taken[one] - self.at
+            for one, state in self.held.items()
+            if state == "leased" and taken.get(one, 0) > self.at
+        )
+
+
+def kill(made: Town, worker: Process) -> Kill:
+    """Kill it, and look at what it held."""
+    at = time.time()
+    worker.kill()
+    worker.wait()
+    held = made.query(
+        "select rfc_message_id, state from messages where split_part(lease_owner, ':', 2) = :pid",
+        pid=str(worker.pid),
+    )
+    return Kill(at, dict(held))
+
+
+def storm(made: Town, people: int, kills: int, rng: random.Random) -> list[Kill]:
+    """Kill random workers at random moments, each followed by a new one at once."""
+    workers = [made.start("worker") for _ in range(WORKERS)]
+    done: list[Kill] = []
+    for goal in sorted(rng.sample(range(people // 50, people * 19 // 20), kills)):
+        made.wait(lambda goal=goal: made.count() >= goal, seconds=90, what=f"reaching {goal}")
+        which = rng.randrange(WORKERS)
+        done.append(kill(made, workers[which]))
+        workers[which] = made.start("worker")
+        if len(done) % 10 == 0:
+            say(f"{len(done)} kills, {made.count():,} messages taken")
+    return done
+
+
+def settled(made: Town, people: int) -> bool:
+    """Whether every message was brought to an end."""
+    states = made.states()
+    return states["sent"] + states["in_doubt"] == people
+
+
+def recovery(kills: list[Kill], taken: dict[str, float]) -> dict[str, float | int | str]:
+    """p50 and p99 of the seconds until somebody else hands over what a killed worker held."""
+    waits = [found for one in kills if (found := one.hand_overs(taken))]
+    first = [found[0] for found in waits]
+    last = [found[-1] for found in waits]
+    return {
+        "kills that held unsent messages": len(waits),
+        "recovery of the first, p50 (s)": percentile(first, 50),
+        "recovery of the first, p99 (s)": percentile(first, 99),
+        "recovery of the last, p50 (s)": percentile(last, 50),
+        "recovery of the last, p99 (s)": percentile(last, 99),
+    }
+
+
+@scenario("kills", quick=True, minutes=15)
+def run(size: Size) -> Outcome:
+    """Two workers send; at random moments a random one dies by kill -9 and a new one starts. Then
+    replies, failure and delay notices come back for three quarters of what is in doubt and had
+    arrived, and mails that name nothing for the rest.
+
+    Recovery counts from a kill to the hand-over, by another process, of what the killed one had
+    leased and not begun to hand over; it contains the rest of the lease (5 s here).
+    """
+    people, kills = PEOPLE[size], KILLS[size]
+    with town(sink=SINK, AVTALE_SEND_CONNECTIONS=str(CONNECTIONS)) as made:
+        made.populate(people, lanes=8)
+        began = time.time()
+        deaths = storm(made, people, kills, random.Random(20261123))
+        made.wait(lambda: settled(made, people), seconds=180, what="settling")
+        rate = people / (max(one.at for one in made.taken()) - began)
+        found = audit.tally(made, expected=people, kills=len(deaths))
+        states = dict(made.query("select rfc_message_id, state from messages"))
+        per_kill = [sum(states[one] == "in_doubt" for one in death.held) for death in deaths]
+        taken = {one.message_id: one.at for one in made.taken()}
+        evidence = resolve(made)
+        after = audit.tally(made, expected=people, kills=len(deaths))
+    faults = audit.judge(after, in_doubt_at_most=kills * CONNECTIONS)
+    if max(per_kill) > CONNECTIONS:
+        faults += (f"{max(per_kill)} in doubt after one kill, with {CONNECTIONS} connections",)
+    if evidence.wrong or evidence.resolved != evidence.told:
+        faults += (f"evidence: {evidence}",)
+    figures = recovery(deaths, taken) | {
+        "in doubt a kill, mean": sum(per_kill) / len(per_kill),
+        "in doubt a kill, most": f"{max(per_kill)} of {CONNECTIONS} connections",
+        "messages a second while workers died": rate,
+    }
+    return Outcome("kills", found, figures | evidence.figures(), faults)
