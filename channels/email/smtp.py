@@ -40,9 +40,10 @@ def wire_form(payload: bytes) -> bytes:
 async def _flushed(protocol: aiosmtplib.protocol.SMTPProtocol) -> None:
     """Until the socket has all that was written: uvloop writes at the end of a round."""
     transport = cast(asyncio.WriteTransport, protocol.transport)  # uvloop's is none by class
-    await asyncio.sleep(0.01)
-    while not transport.is_closing() and transport.get_write_buffer_size():
+    for _ in range(500):
         await asyncio.sleep(0.01)
+        if transport.is_closing() or not transport.get_write_buffer_size():
+            return
 
 
 def _lost(error: Exception) -> _Lost:
