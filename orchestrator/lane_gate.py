@@ -14,6 +14,7 @@ class LaneGate:
     def __init__(self, most: int) -> None:
         self._most = max(1, most)
         self._limit = 1
+        self.proven = False  # whether its latest hand-over was brisk
         self._active = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 
@@ -39,6 +40,7 @@ class LaneGate:
     def leave(self, *, brisk: bool) -> None:
         """Give the connection back, and say how it went."""
         self._active -= 1
+        self.proven = brisk
         self._limit = min(self._most, self._limit + 1) if brisk else 1
         while self._waiting and self._active < self._limit:
             turn = self._waiting.popleft()

@@ -1,8 +1,8 @@
 """The sending loop of a worker: claim, freeze, hand over, over and over.
 
-Work goes by lane, and a slow lane delays nobody else: it has one connection until it has shown that
-it answers (`lane_gate`), and a hand-over that takes longer than a second gives its place among the
-worker's connections to somebody else while it goes on waiting.
+Work goes by lane, and a slow lane delays nobody else: until it has shown that it answers it has one
+connection (`lane_gate`), which is not among the worker's but among as many places for trials. And a
+hand-over that takes longer than a second gives its place to somebody else while it goes on waiting.
 """
 
 import asyncio
@@ -48,6 +48,7 @@ class Sender:
         self._combiner = combiner
         self._owner = owner
         self._slots = asyncio.Semaphore(app.settings.send_connections)
+        self._trials = asyncio.Semaphore(app.settings.send_connections)
         self._tasks: set[asyncio.Task[None]] = set()
         self._by_lane: Counter[UUID] = Counter()
         self._gates: dict[UUID, LaneGate] = {}
@@ -80,9 +81,10 @@ class Sender:
         await self.finish()
 
     async def _rest(self, stop: asyncio.Event) -> None:
-        """Until a bell, a free connection, `stop` or the sweep interval."""
+        """Until a bell, a free connection or lane, `stop` or the sweep interval."""
         own = [asyncio.create_task(self.bell.wait()), asyncio.create_task(stop.wait())]
-        full = self._tasks if self._room < self._app.settings.send_connections else set()
+        waits = self._room < self._app.settings.send_connections or self._busy()
+        full = self._tasks if waits else set()
         await asyncio.wait(
             [*own, *full],
             timeout=self._app.settings.sweep_seconds,
@@ -157,15 +159,22 @@ class Sender:
         await gate.enter()
         brisk = False
         try:
-            brisk = await self._deliver(claimed, account, ready.message)
+            places = self._slots if gate.proven else self._trials
+            brisk = await self._deliver(places, claimed, account, ready.message)
         finally:
             gate.leave(brisk=brisk)
         self.sent += 1
 
-    async def _deliver(self, claimed: Claimed, account: Account, message: OutboundMessage) -> bool:
-        """Hand over within one of the worker's connections. False: it took long, and waited for
-        its end outside of them."""
-        await self._slots.acquire()
+    async def _deliver(
+        self,
+        places: asyncio.Semaphore,
+        claimed: Claimed,
+        account: Account,
+        message: OutboundMessage,
+    ) -> bool:
+        """Hand over within one of `places`. False: it took long, and waited for its end outside of
+        them."""
+        await places.acquire()
         held = True
         work = asyncio.create_task(deliver(self._app, self._combiner, claimed, account, message))
         try:
@@ -173,7 +182,7 @@ class Sender:
             if work.done() or self._slow >= self._app.settings.send_connections * _SLOW_MOST:
                 await work
                 return True
-            self._slots.release()
+            places.release()
             held = False
             self._slow += 1
             try:
@@ -183,7 +192,7 @@ class Sender:
             return False
         finally:
             if held:
-                self._slots.release()
+                places.release()
 
     async def _hold(self, claimed: Claimed, why: Outgoing) -> None:
         """No homework, no message (L6): the lease goes back and a person gets the task."""

@@ -281,6 +281,13 @@ MUTANTS: dict[str, Mutant] = {
         '"used": has.used',
         POINT,
     ),
+    "sleep while lanes finish": Mutant(
+        "lanes",
+        "orchestrator/sender.py",
+        "self._app.settings.send_connections or self._busy()",
+        "self._app.settings.send_connections",
+        "tests/faults/test_lanes.py -k wakes",
+    ),
 }
 
 
