@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from orchestrator.errors import SetupError
 
-# page: an enrollment; open, unsubscribe, reply: a message; click: a link; booking: a booking.
-Purpose = Literal["page", "open", "click", "unsubscribe", "reply", "booking"]
+# page: an enrollment; open, trap, unsubscribe, reply: a message; click: a link; booking: a booking.
+Purpose = Literal["page", "open", "click", "trap", "unsubscribe", "reply", "booking"]
 
 _MAC_BYTES = 16  # 128 bits: 10^5 guesses a second find one in 10^26 years
 
@@ -81,6 +81,14 @@ class Keys:
     def address_hash(self, channel: str, address: str) -> bytes:
         """The suppression key of a canonical address: it outlives the erasure of the person."""
         return self._mac("address", f"{channel}\0{address}".encode())
+
+    def fetcher(self, subject: UUID, place: str, user_agent: str) -> str:
+        """Who fetched something of `subject`: the same for one network and user agent, another for
+        every subject. "" when the network is not known."""
+        if not place:
+            return ""
+        said = f"{place}\0{user_agent}".encode("utf-8", "replace")
+        return self._mac("fetcher", subject.bytes + said)[:8].hex()
 
     def rfc_message_id(self, message_id: UUID, domain: str) -> str:
         """Message-ID (RFC 5322, 3.6.4) of a message: the same at every attempt, not guessable."""

@@ -20,6 +20,7 @@ from orchestrator.config import Settings
 from orchestrator.db import make_engine
 from orchestrator.errors import SetupError
 from orchestrator.keys import Keys
+from orchestrator.networks import KnownNetworks
 
 log = structlog.get_logger()
 
@@ -33,6 +34,7 @@ class App:
     keys: Keys
     channels: dict[str, Channel]
     redis: ArqRedis
+    networks: KnownNetworks = field(default_factory=KnownNetworks)
     _ringing: set[asyncio.Task[None]] = field(default_factory=set)
 
     def ring(self, what: jobs_wire.Bell) -> None:

@@ -283,6 +283,7 @@ def _addressed(
         own=own,
         unsubscribe_url=f"{own}/u/{parts.keys.token('unsubscribe', row.id)}",
         pixel_url=f"{own}/o/{parts.keys.token('open', row.id)}.gif",
+        trap_url=f"{own}/t/{parts.keys.token('trap', row.id)}",
         reply_token=parts.keys.mail_token(row.id),
     )
 

@@ -17,7 +17,7 @@ from orchestrator.rules.invitation import (
 )
 from orchestrator.rules.letter import document, html_of_text
 from orchestrator.rules.outgoing import MessageRow
-from orchestrator.rules.tracking import Wanted, follow_links, with_pixel
+from orchestrator.rules.tracking import Wanted, follow_links, with_pixel, with_trap
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Addressed:
     own: str  # our base URL: links below it are never followed
     unsubscribe_url: str
     pixel_url: str
+    trap_url: str
     reply_token: str
 
 
@@ -100,6 +101,8 @@ def compose(
     if followed.clicks:
         text, html = follow_links(text, html, token_url, own=to.own)
     whole = _under(html, footer.html)
+    if followed.clicks and can.html:
+        whole = with_trap(whole, to.trap_url)
     if followed.opens and can.html:
         whole = with_pixel(whole, to.pixel_url)
     return Draft(

@@ -91,9 +91,7 @@ def _noticed(event: ChannelEvent, handed_at: datetime | None, now: datetime) -> 
             if event.kind == "opened":
                 verdict = opens.judge_open(hit, handed_at=handed_at, now=at)
             else:
-                verdict = opens.judge_click(
-                    hit, handed_at=handed_at, other_links_just_now=0, now=at
-                )
+                verdict = opens.judge_click(hit, handed_at=handed_at, now=at)
             machine = bool(event.detail.get("bot"))
             reasons = (*verdict.reasons, *(("provider_says_bot",) if machine else ()))
             kind = "open" if event.kind == "opened" else "click"

@@ -65,6 +65,14 @@ def _is_sound(url: str) -> bool:
     return url.isprintable() and "@" not in host and " " not in url
 
 
+def with_trap(html: str, trap_url: str) -> str:
+    """`html` with a link at its end that no person meets: without a text it has no place on the
+    screen, and it is hidden from who listens or moves by keys. Only a program that takes every
+    address of a mail follows it. Nothing is styled away, which is what spam filters punish."""
+    link = f'<a href="{escape(trap_url)}" rel="nofollow" aria-hidden="true" tabindex="-1"></a>'
+    return f"{html}\n{link}"
+
+
 def with_pixel(html: str, pixel_url: str) -> str:
     """`html` with the open pixel at its end."""
     return (

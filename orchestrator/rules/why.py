@@ -135,6 +135,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
 _DID = {
     "open": "A message of ours was opened",
     "click": "A link of ours was followed",
+    "trap": "The hidden link of a message was followed",
+    "page_view": "Their page was looked at",
     "reply": "An answer came",
     "tap": "They pressed a button on their page",
     "form": "They sent a form on their page",

@@ -94,8 +94,9 @@ class Prospect:
             return _seen(await client.get(address))
 
     def _client(self, program: str) -> httpx.AsyncClient:
+        headers = {"user-agent": program, "accept-language": "nb,en;q=0.5"}
         return httpx.AsyncClient(
-            timeout=10, trust_env=False, follow_redirects=False, headers={"user-agent": program}
+            timeout=10, trust_env=False, follow_redirects=False, headers=headers
         )
 
 

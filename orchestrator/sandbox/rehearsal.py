@@ -139,12 +139,13 @@ class Rehearsal(Stagehand):
         tracked = [link for link in mail.links if "/c/" in link]
         require(tracked, "the mail carries no tracked link")
         answer = await self.prospect.click(mail, tracked[0])
-        require(answer.status == 302, f"the link answered {answer.status}")
+        require(answer.status == 200, f"the link answered {answer.status}")
+        require("/more" in answer.text, "the way to the link asks for no tap")
         seen = await self.until(lambda: self._engagement("click"), "the click")
         require(seen["grade"] != "human", "a click counted as human")
         await self._call_is_locked(mail)
         await self._sql_refuses()
-        return 1, f"leads to {answer.location}, graded {seen['grade']}; the call stays locked"
+        return 1, f"asks for the one tap, graded {seen['grade']}; the call stays locked"
 
     async def reply(self) -> tuple[Any, str]:
         """An answer composed from the delivered mail, over SMTP and the signed pipe."""

@@ -5,13 +5,13 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, and_, exists, func, select
+from sqlalchemy import RowMapping, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.ids import uuid7
 from orchestrator.models.calls import bookings, hosts
-from orchestrator.models.engagement import engagements, provider_events, unlocks
+from orchestrator.models.engagement import provider_events, unlocks
 from orchestrator.models.messages import frozen, links, messages, senders
 from orchestrator.models.people import companies, facts, prospects
 from orchestrator.models.sequences import enrollments, sequence_versions
@@ -165,29 +165,3 @@ async def add_event(
     )
     event_id: UUID | None = made.scalar_one_or_none()
     return event_id
-
-
-async def other_clicks(
-    conn: AsyncConnection, message_id: UUID, *, link_id: UUID, since: datetime
-) -> Sequence[RowMapping]:
-    """Clicks since `since` on the other links of a message, with their grade, where no later
-    verdict has replaced it."""
-    later = engagements.alias("later")
-    rows = await conn.execute(
-        select(*engagements.c["id", "grade", "happened_at"])
-        .join(
-            provider_events,
-            and_(
-                provider_events.c.id == engagements.c.provider_event_id,
-                provider_events.c.detail["link"].astext != str(link_id),
-            ),
-        )
-        .where(
-            engagements.c.message_id == message_id,
-            engagements.c.kind == "click",
-            engagements.c.happened_at >= since,
-            ~exists().where(later.c.revises == engagements.c.id),
-        )
-        .order_by(engagements.c.id)
-    )
-    return rows.mappings().all()

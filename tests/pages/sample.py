@@ -121,6 +121,7 @@ async def someone(
         made.tokens |= {
             "open": keys.token("open", made.messages[0]),
             "unsubscribe": keys.token("unsubscribe", made.messages[0]),
+            "trap": keys.token("trap", made.messages[0]),
             "click": keys.token("click", made.links[0]),
         }
     return made
@@ -202,7 +203,7 @@ def client(app: FastAPI, *, root_path: str = "", **headers: str) -> httpx.AsyncC
     return httpx.AsyncClient(
         transport=httpx.ASGITransport(app, root_path=root_path),
         base_url="http://pages.example",
-        headers={"user-agent": USER_AGENT} | headers,
+        headers={"user-agent": USER_AGENT, "accept-language": "nb,en;q=0.5"} | headers,
     )
 
 

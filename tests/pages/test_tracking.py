@@ -1,5 +1,6 @@
 """Pixel and links: opaque, purpose-bound, never more than ambiguous, never an open redirect."""
 
+import asyncio
 import base64
 import random
 import string
@@ -11,12 +12,14 @@ from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestrator.db import transaction
+from orchestrator.flows import note_seen
 from orchestrator.flows.stop_person import stop_person
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
 from orchestrator.models.engagement import engagements, provider_events, unlocks
 from orchestrator.models.people import prospects
 from orchestrator.models.sequences import enrollments
+from orchestrator.store import hits
 from tests.make import NOW
 from tests.pages import sample
 
@@ -67,16 +70,95 @@ async def test_the_pixel_is_the_same_for_any_token(
     assert len(await noted(engine)) == 1
 
 
-async def test_a_click_leads_to_the_stored_url(
+async def test_a_click_leads_to_the_stored_url_and_asks_for_the_one_tap(
     engine: AsyncEngine, keys: Keys, browser: httpx.AsyncClient
 ) -> None:
     _, who = await sample.one(engine, keys)
     answer = await browser.get(f"/c/{who.tokens['click']}")
+    assert answer.status_code == 200
+    assert 'href="https://sender.example/notat?nr=' in answer.text
+    assert f"p/{who.tokens['page']}/more" in answer.text
+    assert await noted(engine) == [("click", "ambiguous", ["no_machine_sign"])]
+    await browser.post(f"{who.page}/more")
+    async with transaction(engine) as conn:
+        assert len((await conn.execute(select(unlocks))).all()) == 1
+    # Who has answered is led on at once.
+    answer = await browser.get(f"/c/{who.tokens['click']}")
     assert answer.status_code == 302
     assert answer.headers["location"].startswith("https://sender.example/notat?nr=")
-    assert await noted(engine) == [("click", "ambiguous", [])]
     await browser.head(f"/c/{who.tokens['click']}")
-    assert (await noted(engine))[1] == ("click", "machine", ["not_a_get"])
+    assert (await noted(engine))[-1] == ("click", "machine", ["not_a_get"])
+
+
+async def test_scanners_and_people_are_shown_the_same(
+    engine: AsyncEngine, keys: Keys, browser: httpx.AsyncClient
+) -> None:
+    """A gateway that met another page than people do would call it a trick."""
+    _, who = await sample.one(engine, keys)
+    door = f"/c/{who.tokens['click']}"
+    person = await browser.get(door)
+    robot = await browser.get(door, headers={"user-agent": "Barracuda Sentinel (EE)"})
+    assert (person.status_code, person.text) == (robot.status_code, robot.text)
+
+
+async def test_the_hidden_link_marks_its_fetcher_and_changes_nothing_else(
+    engine: AsyncEngine, keys: Keys, browser: httpx.AsyncClient
+) -> None:
+    _, who = await sample.one(engine, keys, sent=1)
+    await browser.get(f"/c/{who.tokens['click']}")
+    answer = await browser.get(f"/t/{keys.token('trap', who.messages[0])}")
+    assert answer.status_code == 200
+    assert f"p/{who.tokens['page']}" in answer.text
+    async with transaction(engine) as conn:
+        query = select(engagements).order_by(engagements.c.id)
+        rows = list((await conn.execute(query)).mappings())
+        (person,) = (await conn.execute(select(prospects))).mappings()
+    assert [(row["kind"], row["grade"]) for row in rows] == [
+        ("click", "ambiguous"),
+        ("trap", "machine"),
+        ("click", "machine"),
+    ]
+    assert rows[2]["revises"] == rows[0]["id"]
+    assert "fetcher_of_hidden_link" in rows[2]["reasons"]
+    assert rows[2]["provider_event_id"] == rows[0]["provider_event_id"]
+    assert person["opted_out_at"] is None
+
+
+async def test_two_links_of_one_scan_see_each_other_however_they_race(
+    engine: AsyncEngine, keys: Keys, browser: httpx.AsyncClient
+) -> None:
+    _, who = await sample.one(engine, keys, sent=1)
+    doors = [f"/c/{keys.token('click', link)}" for link in who.links]
+    await asyncio.gather(*(browser.get(door) for door in doors))
+    async with transaction(engine) as conn:
+        standing = await hits.of_message(conn, who.messages[0])
+    assert [row["grade"] for row in standing] == ["machine", "machine"]
+
+
+async def test_whoever_holds_a_link_cannot_fill_the_table(
+    engine: AsyncEngine, keys: Keys, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(note_seen, "MOST", 3)
+    _, who = await sample.one(engine, keys)
+    for number in range(6):
+        agent = f"{sample.USER_AGENT} {number}"
+        await browser.get(f"/o/{who.tokens['open']}.gif", headers={"user-agent": agent})
+    assert len(await noted(engine)) == 3
+    await browser.get(f"/t/{keys.token('trap', who.messages[0])}")
+    assert ("trap", "machine") in {row[:2] for row in await noted(engine)}
+
+
+async def test_b2_who_follows_the_unsubscribe_link_unsubscribes_nobody(
+    engine: AsyncEngine, keys: Keys, browser: httpx.AsyncClient
+) -> None:
+    """B2: scanners follow that one, too."""
+    _, who = await sample.one(engine, keys)
+    for method in ("GET", "HEAD"):
+        assert (await browser.request(method, f"/u/{who.tokens['unsubscribe']}")).status_code == 200
+    async with transaction(engine) as conn:
+        (person,) = (await conn.execute(select(prospects))).mappings()
+        assert person["opted_out_at"] is None
+    assert await noted(engine) == []
 
 
 async def test_every_link_at_once_is_a_scanner_also_in_hindsight(
@@ -91,6 +173,7 @@ async def test_every_link_at_once_is_a_scanner_also_in_hindsight(
         rows = list((await conn.execute(query)).mappings())
     assert [row["grade"] for row in rows] == ["ambiguous", "machine", "machine"]
     assert rows[2]["revises"] == rows[0]["id"]
+    assert rows[2]["reasons"] == ["several_links_at_once"]
 
 
 async def test_links_of_different_messages_are_no_scanner(
@@ -137,12 +220,12 @@ def altered(token: str, seed: int) -> list[str]:
     return [one for one in made if one and one != token]
 
 
-@pytest.mark.parametrize("purpose", ["page", "click", "unsubscribe"])
+@pytest.mark.parametrize("purpose", ["page", "click", "unsubscribe", "trap"])
 async def test_an_altered_token_is_404_and_always_the_same_page(
     engine: AsyncEngine, keys: Keys, browser: httpx.AsyncClient, purpose: str
 ) -> None:
     _, who = await sample.one(engine, keys)
-    door = {"page": "/p/", "click": "/c/", "unsubscribe": "/u/"}[purpose]
+    door = {"page": "/p/", "click": "/c/", "unsubscribe": "/u/", "trap": "/t/"}[purpose]
     seen = set()
     for token in altered(who.tokens[purpose], seed=7):
         answer = await browser.get(door + token)
@@ -160,10 +243,11 @@ async def test_a_token_is_good_for_its_own_purpose_only(
         "page": who.enrollment,
         "click": who.links[0],
         "unsubscribe": who.messages[0],
+        "trap": who.messages[0],
     }
-    doors = {"page": "/p/", "click": "/c/", "unsubscribe": "/u/"}
+    doors = {"page": "/p/", "click": "/c/", "unsubscribe": "/u/", "trap": "/t/"}
     for purpose, door in doors.items():
-        for other in ("page", "open", "click", "unsubscribe", "reply", "booking"):
+        for other in ("page", "open", "click", "trap", "unsubscribe", "reply", "booking"):
             if other != purpose:
                 token = keys.token(other, subjects[purpose])
                 assert (await browser.get(door + token)).status_code == 404
@@ -180,6 +264,7 @@ async def test_a_scanner_that_follows_everything_changes_nothing(
     _, who = await sample.one(engine, keys)
     paths = [f"/u/{who.tokens['unsubscribe']}", f"/o/{who.tokens['open']}.gif", who.page]
     paths += [f"/c/{keys.token('click', link)}" for link in who.links]
+    paths += [f"/t/{keys.token('trap', who.messages[0])}"]
     ends = ("times", "booked", "move", "cancel", "more", "later", "never", "book", "invitation.ics")
     paths += [f"{who.page}/{end}" for end in ends]
     for path in paths:
@@ -203,6 +288,7 @@ async def test_who_has_opted_out_is_not_followed_any_more(
         await stop_person(conn, prospect_id=who.prospect, reason="opt_out", now=NOW)
     await browser.get(f"/o/{who.tokens['open']}.gif")
     assert (await browser.get(f"/c/{who.tokens['click']}")).status_code == 302
+    await browser.get(f"/t/{keys.token('trap', who.messages[0])}")
     await browser.get(who.page)
     assert await noted(engine) == []
 
@@ -216,5 +302,6 @@ async def test_what_was_stored_is_handled_at_once_and_holds_no_address(
         (event,) = (await conn.execute(select(provider_events))).mappings()
     assert (event["state"], event["prospect_id"]) == ("handled", who.prospect)
     assert event["message_id"] == who.messages[0]
-    assert len(event["raw"]) < 400
+    assert len(event["raw"]) < 500
     assert b"@" not in event["raw"]
+    assert b"127.0.0.1" not in event["raw"]  # the client's address, of which a hash is kept
