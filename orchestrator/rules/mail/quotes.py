@@ -3,33 +3,21 @@
 import re
 from collections.abc import Iterable
 
-import quotequail
+from orchestrator.rules.mail import quote_marks as marked
 
 _LIMIT = 60_000
-_SEPARATOR = re.compile(
-    r"(?im)^[>\s*_-]*(?:original message|opprinnelig melding|oprindelig meddelelse"
-    r"|ursprungligt meddelande|ursprüngliche nachricht|videresendt melding|message d'origine"
-    r"|forwarded message|_{20,})[\s*_-]*$"
-)
-_WROTE = (
-    r"(?:skrev|wrote|schrieb|schreef|a écrit|ha scritto|escribió|escreveu|napisał(?:\(a\))?"
-    r"|написал\(?а?\)?)"
-)
-# A block of at least two header lines, as Outlook writes it, in several languages.
-_FROM = r"(?:from|fra|från|von|van|de|da|od)"
-_SENT = (
-    r"(?:sent|sendt|skickat|gesendet|date|dato|datum|to|til|till|an|emne|ämne|betreff|subject"
-    r"|reply-to)"
-)
-_BLOCK = re.compile(rf"(?im)^[>\s*]*{_FROM}\s*:\*?[^\n]*\n(?:[^\n]*\n)?[>\s*]*{_SENT}\s*:")
-_SIGNATURE = re.compile(
-    r"(?im)^(?:--\s*|__+|—)$|^\s*(?:sent from (?:my|outlook|mail)|get outlook for|sendt fra min"
-    r"|sendt fra outlook|sendt fra mail|skickat från min|skickat från outlook|hämta outlook"
-    r"|få outlook"
-    r"|envoyé depuis|von meinem \w+ gesendet|gesendet von|gesendet mit der"
-    r"|diese nachricht wurde von meinem)\b"
-)
 _WORD = re.compile(r"\w+")
+_STRANGE = re.compile("[\ufeff\u200b-\u200f\u2060\u00ad\u034f]")
+_LINE = re.compile(r"\s*(?:--\s*|_{2,}|—+|–+|={5,}|\*{5,}|-{3,})\s*")
+_POSTSCRIPT = re.compile(r"(?i)\s*p\.? ?s\.?\b")
+_DETAILS = re.compile(
+    r"\+?\d[\d ()./-]{6,}\d|@|www\.|https?:|\b[a-z0-9-]+\.(?:com|no|se|dk|de|net)\b|\|"
+)
+# A quote that is not marked, without knowledge of what we sent, may end in our footer.
+_FOOTER = re.compile(
+    r"(?i)https?:|unsubscribe|opt[- ]?out|avmeld|meld deg av|avregistrer|avprenumerera|afmeld"
+    r"|abmelden|abbestellen"
+)
 
 
 def written(text: str, sent: Iterable[str] = ()) -> str:
@@ -37,77 +25,63 @@ def written(text: str, sent: Iterable[str] = ()) -> str:
 
     Prefers to lose a line of theirs over keeping one of ours: our footer says how to opt out.
     """
-    text = text[:_LIMIT].replace("\r\n", "\n").replace("\u00a0", " ")
-    ours = {key for one in sent for key in map(_key, one.splitlines()) if key}
-    first = _cut(text)
-    top = _subtract(_unintroduced(_unquote(text[:first])), ours)
-    if _WORD.search(top):
-        return _unsigned(top)
-    if first < len(text):
-        # Answered below or between the quote: every line that is neither marked nor ours. Where
-        # we do not know what we sent, unmarked quotes cannot be told apart, and nothing is kept.
-        rest = text[first:]
-        marked = any(line.lstrip().startswith(">") for line in rest.splitlines())
-        if ours or marked:
-            lines = [line for line in rest.splitlines() if not _heads(line)]
-            return _unsigned(_subtract(_unquote("\n".join(lines)), ours))
+    lines = _STRANGE.sub("", text[:_LIMIT].replace("\u00a0", " ")).splitlines()
+    sent = list(sent)
+    lines = _subtract(lines, sent)
+    own, behind = _split(lines)
+    kept = _unsigned_parts(own)
+    if _WORD.search(kept) or not behind:
+        return kept
+    # Nothing above the quote: what is neither marked nor ours is an answer below or between it.
+    below = [one for at, one in enumerate(behind) if not marked.is_quoted(behind, at)]
+    heads = marked.attributions(below)
+    gone = {at for first, last in heads.items() for at in range(first, last + 1)}
+    rest = [one for at, one in enumerate(below) if at not in gone and not marked.is_field(one)]
+    known = bool(sent) or len(below) < len(behind)
+    forwarded = marked.separates(behind, 0)
+    if known or not (forwarded or _FOOTER.search("\n".join(rest))):
+        return _unsigned_parts([[one for one in rest if not marked.separates([one], 0)]])
     return ""
 
 
-def _cut(text: str) -> int:
-    """Where the quoted conversation begins; the length of the text when it does not."""
-    starts = [found.start() for p in (_SEPARATOR, _BLOCK) if (found := p.search(text))]
-    starts += [start for start in [_intro(text)] if start is not None]
-    try:
-        shown = quotequail.quote(text)
-    except Exception:  # noqa: BLE001 - a library's guess about other people's text: optional
-        shown = []
-    if len(shown) > 1 and shown[0][0] and not shown[1][0]:
-        starts.append(len(shown[0][1]))
-    return min(starts, default=len(text))
-
-
-def _intro(text: str) -> int | None:
-    """The start of `On ... somebody wrote:`, which may run over three lines."""
-    lines = text.splitlines(keepends=True)
+def _split(lines: list[str]) -> tuple[list[list[str]], list[str]]:
+    """The stretches of own lines, between quotes that are marked; and what is behind the first
+    quote that is not marked, up to the end."""
+    heads = marked.attributions(lines)
+    own: list[list[str]] = [[]]
     at = 0
-    for number, line in enumerate(lines):
-        joined = " ".join(one.strip() for one in lines[number : number + 4])[:400]
-        head = joined.lstrip("> *")
-        if (
-            re.match(
-                rf"(?i)(?:on|den|am|le|op|il|el|em|dnia|\w{{2,10}}[,.]? ?\d|\d{{1,4}}[.\s/-])"
-                rf"(?=.{{0,200}}[\d@]).{{3,240}}?\b{_WROTE}\b[^:]{{0,140}}:",
-                head,
-            )
-            and len(line.strip()) > 3
-        ):
-            return at
-        at += len(line)
-    return None
+    while at < len(lines):
+        if at in heads:
+            end = heads[at]
+            following = next((n for n in range(end + 1, len(lines)) if lines[n].strip()), None)
+            if following is None or not marked.is_quoted(lines, following):
+                return own, lines[at:]
+            at = end + 1
+            own.append([])
+        elif marked.is_quoted(lines, at):
+            own.append([])
+            at += 1
+        elif _continues(lines, at):
+            at += 1
+        elif marked.separates(lines, at):
+            return own, lines[at:]
+        else:
+            own[-1].append(lines[at])
+            at += 1
+    return own, []
 
 
-def _unintroduced(text: str) -> str:
-    """Without the `somebody wrote:` that the quote behind it left at the end."""
-    lines = text.rstrip().splitlines()
-    for count in range(1, 4):
-        tail = " ".join(lines[-count:]).strip()
-        if re.search(rf"(?i)\b{_WROTE}\b[^:]{{0,80}}(?::\d\d)?[^:]{{0,20}}:$", tail) and re.search(
-            r"\d|@", tail
-        ):
-            before = lines[:-count]
-            while before and re.search(r"(?i)[<@]|\d{4}.*\d:\d\d", before[-1]):
-                before.pop()
-            return "\n".join(before)
-    return re.sub(r"\n[^\n]*\d{4}[^\n]*<[^\n<>]*@[^\n<>]*>?\s*$", "", text.rstrip())
-
-
-def _heads(line: str) -> bool:
-    return bool(re.search(rf"(?i)\b{_WROTE}\b.*:\s*$|^\s*{_FROM}\s*:|^\s*{_SENT}\s*:", line))
-
-
-def _unquote(text: str) -> str:
-    return "\n".join(line for line in text.splitlines() if not re.match(r"\s*>", line))
+def _continues(lines: list[str], at: int) -> bool:
+    """Whether this is the end of a marked line that some program broke: short, in the middle."""
+    return (
+        0 < at < len(lines) - 1
+        and bool(lines[at].strip())
+        and marked.is_quoted(lines, at - 1)
+        and marked.is_quoted(lines, at + 1)
+        and len(lines[at - 1]) > 62
+        and len(lines[at]) < 30
+        and lines[at].strip()[0].islower()
+    )
 
 
 def _key(line: str) -> str:
@@ -115,22 +89,72 @@ def _key(line: str) -> str:
     return "".join(_WORD.findall(line.casefold()))
 
 
-def _subtract(text: str, ours: set[str]) -> str:
-    """Without lines of ours, also rewrapped ones: a line inside one of ours is ours."""
-    if not ours:
-        return text
-    long = "\n".join(sorted(ours))
-    kept = []
-    for line in text.splitlines():
-        key = _key(line)
-        if key and (key in ours or (len(key) > 10 and key in long)):
+def _subtract(lines: list[str], sent: list[str]) -> list[str]:
+    """Without lines of ours, also rewrapped ones: runs of lines that stand so in a text of ours."""
+    if not sent:
+        return lines
+    whole = "\n".join(_key(one) for one in sent)
+    ours = {key for one in sent for line in one.splitlines() if len(key := _key(line)) > 10}
+    keys = [_key(line) for line in lines]
+    dropped: set[int] = set()
+    at = 0
+    while at < len(lines):
+        run, end = keys[at], at + 1
+        if not run or run not in whole:
+            at += 1
             continue
+        while end < len(lines) and end - at < 400 and run + keys[end] in whole:
+            run += keys[end]
+            end += 1
+        if len(run) >= 20 or keys[at] in ours:
+            dropped.update(range(at, end))
+            at = end
+        else:
+            at += 1
+    return [line for at, line in enumerate(lines) if at not in dropped]
+
+
+def _unsigned_parts(parts: list[list[str]]) -> str:
+    texts = [_unsigned(part, first=number == 0) for number, part in enumerate(parts)]
+    text = "\n\n".join(one.strip("\n") for one in texts if _WORD.search(one))
+    return re.sub(r"\n(?:[ \t]*\n){2,}", "\n\n", text).rstrip().strip("\n")
+
+
+def _unsigned(lines: list[str], *, first: bool) -> str:
+    """Without signature, contact details and small print. What stands under the delimiter alone is
+    kept in the first part: it is somebody's odd way to rule a line."""
+    kept: list[str] = []
+    closed: int | None = None  # lines since the greeting
+    fenced = False
+    for at, line in enumerate(lines):
+        folded = marked.fold(line)
+        fenced ^= folded.startswith("```")
+        said = any(_WORD.search(one) for one in kept)
+        if not fenced and folded and _LINE.fullmatch(line) and (said or not first):
+            break
+        if len(folded) < 160 and marked.marks().signed.fullmatch(folded):
+            if said:
+                break
+            continue
+        if marked.marks().disclaimer.match(folded) or marked.marks().disclaimer.match(
+            marked.fold(" ".join(lines[at : at + 4])) if folded else ""
+        ):
+            break
+        if closed is not None and folded and not _POSTSCRIPT.match(line):
+            closed += 1
+            if closed > 1 and _details(lines[at:]):
+                break
+        elif closed is not None and folded:
+            closed = None
+        if said and len(folded) < 60 and marked.marks().closing.fullmatch(folded):
+            closed = 0
         kept.append(line)
     return "\n".join(kept)
 
 
-def _unsigned(text: str) -> str:
-    found = _SIGNATURE.search(text)
-    if found and _WORD.search(text[: found.start()]):
-        text = text[: found.start()]
-    return re.sub(r"\n{3,}", "\n\n", text).strip()
+def _details(lines: list[str]) -> bool:
+    """Whether the lines under a name are a card: short, with a number or an address among them."""
+    card = [line for line in lines if line.strip()][:10]
+    return any(_DETAILS.search(line) for line in card) and not any(
+        _POSTSCRIPT.match(line) or line.rstrip().endswith("?") for line in card
+    )

@@ -1,0 +1,188 @@
+"""The lines by which mail programs set apart what they quote, in many languages."""
+
+import re
+import tomllib
+from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
+
+_QUOTED = re.compile(r"\s*(?:[A-ZÆØÅÄÖ]{0,3}>|&gt;)")
+_BARRED = re.compile(r"\s*\|")
+_DATE = re.compile(
+    r"\b(?:19|20)\d\d\b|\b\d{1,2}[:.h]\d\d\b|\b\d{1,2}[./-] ?\d{1,2}[./-]|20\d\d年"
+    r"|\b\d{1,2}\.? [^\W\d]{3,}"
+)
+_ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
+_LONGEST = 420  # characters of an attribution
+
+
+class Marks(NamedTuple):
+    """The patterns of `rules/data/quotes.toml`."""
+
+    wrote: re.Pattern[str]
+    on: re.Pattern[str]
+    fields: tuple[re.Pattern[str], ...]  # from, sent, to, subject
+    original: re.Pattern[str]
+    mail: re.Pattern[str]
+    signed: re.Pattern[str]
+    closing: re.Pattern[str]
+    disclaimer: re.Pattern[str]
+
+
+@lru_cache(maxsize=1)
+def marks() -> Marks:
+    """The patterns, read once."""
+    source = files("orchestrator.rules").joinpath("data/quotes.toml").read_text("utf-8")
+    words: dict[str, list[str]] = tomllib.loads(source)
+
+    def any_of(name: str) -> str:
+        return "(?:" + "|".join(sorted(words[name], key=len, reverse=True)) + ")"
+
+    edge = r"(?<![^\W_])"  # the beginning of a word; \b knows none in Chinese
+    return Marks(
+        wrote=re.compile(rf"(?:{edge}{any_of('wrote')}(?![^\W_])|写道|寫道|書きました|작성)"),
+        on=re.compile(rf"{any_of('on')}[.,]? ?(?=.{{0,40}}\d)"),
+        fields=tuple(
+            re.compile(rf"[\s>*_]*{any_of(name)}[*_ ]{{0,3}}[:：][*_ ]{{0,3}}(?P<value>.*)")
+            for name in ("from", "sent", "to", "subject")
+        ),
+        original=re.compile(any_of("original")),
+        mail=re.compile(any_of("mail")),
+        signed=re.compile(rf"[\s<(*_-]*{any_of('signed')}[\s>).!*_]*"),
+        closing=re.compile(rf"[\s*_]*{any_of('closing')}[\s,.!*_:)]*"),
+        disclaimer=re.compile(rf"[\s*_\[(-]*{any_of('disclaimer')}"),
+    )
+
+
+def fold(line: str) -> str:
+    """A line as the patterns read it."""
+    return " ".join(line.casefold().replace("\u2019", "'").split())
+
+
+def is_quoted(lines: list[str], at: int) -> bool:
+    """Whether the line is marked as a quote: `>`, initials before it, or a row of bars."""
+    if _QUOTED.match(lines[at]):
+        return True
+    if not _BARRED.match(lines[at]):
+        return False
+    return any(0 <= near < len(lines) and _BARRED.match(lines[near]) for near in (at - 1, at + 1))
+
+
+def separates(lines: list[str], at: int) -> bool:
+    """Whether everything from this line on is quoted: `--- Original Message ---` or headers."""
+    line = fold(lines[at])
+    if 8 < len(line) < 90:
+        named = marks().original.search(line) and marks().mail.search(line)
+        ruled = re.match(r"[\s>*]*[-_=]{2,}.*[-_=]{2,}\*?$", line)
+        if named and (ruled or (line.endswith(":") and line.count(" ") < 6)):
+            return True
+    return _heads(lines, at)
+
+
+def _heads(lines: list[str], at: int) -> bool:
+    """A block of header fields: From first, with one more; or any three, one with an address or a
+    date. Fields run over lines, so that one strange line between them is let pass."""
+    first = _field(lines[at])
+    if first is None:
+        return False
+    kinds, strange, proof = {first}, 0, False
+    for line in lines[at : at + 9]:
+        kind = _field(line)
+        if kind is not None:
+            kinds.add(kind)
+        elif line.strip():
+            strange += 1
+        if strange > 2:
+            break
+        proof = proof or bool(_ADDRESS.search(line) or _DATE.search(fold(line)))
+    return len(kinds) >= (2 if first == 0 and proof else 3)
+
+
+def _field(line: str) -> int | None:
+    folded = fold(line)
+    if len(folded) > 300 or not re.search("[:：]", folded[:40]):
+        return None
+    return next((at for at, one in enumerate(marks().fields) if one.match(folded)), None)
+
+
+def is_field(line: str) -> bool:
+    """Whether the line looks like a header field that a mail program wrote."""
+    return _field(line) is not None
+
+
+def attributions(lines: list[str]) -> dict[int, int]:
+    """First line -> last line of each `On ... somebody wrote:`, which may run over several."""
+    found: dict[int, int] = {}
+    for end, line in enumerate(lines):
+        folded = fold(line).rstrip(" >*_")
+        if len(folded) > _LONGEST or not re.search(r"[:：\w)>]$|<[^<>]*@[^<>]*$", folded):
+            continue
+        start = _start(lines, end)
+        if start is not None:
+            for other in [one for one, last in found.items() if last >= start]:
+                del found[other]
+            found[start] = end
+    return found
+
+
+def _start(lines: list[str], end: int) -> int | None:
+    """Where the attribution that ends in this line begins: the nearest line that makes it whole."""
+    at, taken = end, 0
+    while at >= 0 and taken < 5:
+        text = " ".join(fold(one).lstrip("> *_") for one in lines[at : end + 1] if one.strip())
+        if len(text) > _LONGEST:
+            return None
+        if lines[at].strip():
+            taken += 1
+            if _whole(text.rstrip(" >*_"), _next(lines, end)):
+                return _extended(lines, at)
+            if at == end and not _may_end(text):
+                return None
+        elif not fold(lines[at + 1] if at < end else "").startswith(("<", "mailto")):
+            return None
+        at -= 1
+    return None
+
+
+def _may_end(text: str) -> bool:
+    """Whether an attribution may end with this line: in a colon, a verb, or an address."""
+    return bool(
+        re.search(r"[:：]$", text.rstrip(" >*_"))
+        or marks().wrote.search(text)
+        or re.search(r"@\S+>\s*$", text)
+    )
+
+
+def _whole(text: str, behind: str) -> bool:
+    """Whether this is an attribution. `behind`: the next line with anything in it, as it came."""
+    dated, addressed = bool(_DATE.search(text)), bool(_ADDRESS.search(text))
+    wrote = marks().wrote.search(text)
+    ends = bool(re.search(r"[:：]$", text))
+    marked = bool(_QUOTED.match(behind) or _BARRED.match(behind))
+    begins = bool(marks().on.match(text) or re.match(r"\d{1,4}[.年/-]? ?[\w.]", text))
+    if wrote and (ends or text.endswith(wrote[0]) or text.endswith("写道")):
+        short = len(text) - wrote.end() < 160
+        if short and (addressed or dated) and (begins or addressed or marked):
+            return True
+        return short and marked and ends and len(text) < 80
+    if addressed and dated and re.search(r"\d{4}|\d[:.]\d\d", text):
+        at_the_end = re.search(r"@[^\s@]+>?\)?\s*[:：]?$", text)
+        return bool(at_the_end and (marked or (ends and begins)))
+    return False
+
+
+def _next(lines: list[str], at: int) -> str:
+    return next((line for line in lines[at + 1 : at + 5] if line.strip()), "")
+
+
+def _extended(lines: list[str], at: int) -> int:
+    """Lines before belong to it, too, which name the writer or the day and nothing else."""
+    while at and lines[at - 1].strip():
+        before = fold(lines[at - 1]).lstrip("> *_")
+        named = re.fullmatch(r"[^.!?]{0,60}<?[^\s@<>]+@[^\s@<>]+>?,?", before)
+        dated = marks().on.match(before) and _DATE.search(before) and len(before) < 90
+        complete = marks().on.match(fold(lines[at]).lstrip("> *_")) and _DATE.search(lines[at])
+        if complete or not (named or dated):
+            return at
+        at -= 1
+    return at
