@@ -2,6 +2,7 @@
 
 import os
 import time
+from datetime import datetime
 from uuid import UUID
 
 
@@ -11,3 +12,9 @@ def uuid7() -> UUID:
     value |= int.from_bytes(os.urandom(10), "big")
     value = value & ~(0xF << 76) | 0x7 << 76
     return UUID(int=value & ~(0x3 << 62) | 0x2 << 62)
+
+
+def first_of(at: datetime) -> UUID:
+    """An id before every one that was made at `at` (aware) or later."""
+    millis = int(at.timestamp() * 1000)
+    return UUID(int=max(0, ((millis & (1 << 48) - 1) << 80) - 1))

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator.flows.publish_sequence import digest
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
 from orchestrator.models.calls import hosts
@@ -114,7 +115,7 @@ async def world(
             number=1,
             definition=parsed.model_dump(mode="json"),
             source="",
-            digest="0" * 64,
+            digest=digest(parsed),
         )
     )
     return made
