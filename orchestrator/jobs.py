@@ -45,33 +45,62 @@ def make_worker(redis_url: str, ring: Ring) -> Worker:
     )
 
 
-async def listen(redis_url: str, ring: Ring, stop: asyncio.Event) -> None:
-    """Answer doorbells until `stop`, through every outage of Redis."""
-    pause = 0.2
+class Ear:
+    """Whether this worker hears its doorbells: the time of the last canary of its own."""
+
+    def __init__(self) -> None:
+        self.heard_at = float("-inf")  # the loop's clock
+
+    def hear(self) -> None:
+        """A canary of this worker has come through."""
+        self.heard_at = asyncio.get_running_loop().time()
+
+
+async def listen(redis_url: str, ring: Ring, stop: asyncio.Event, ear: Ear | None = None) -> None:
+    """Answer doorbells until `stop`, through every outage of Redis. A listener that looks alive and
+    hears nothing (a Redis that became read-only, or is full) is replaced as well."""
+    loop = asyncio.get_running_loop()
+    pause, away = 0.2, False
     while not stop.is_set():
         worker = make_worker(redis_url, ring)
         running = asyncio.create_task(worker.async_run())
         stopping = asyncio.create_task(stop.wait())
-        started = asyncio.get_running_loop().time()
-        await asyncio.wait({running, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        started = loop.time()
+        while not (running.done() or stopping.done()):
+            await asyncio.wait(
+                {running, stopping}, timeout=_LOOK_SECONDS, return_when=asyncio.FIRST_COMPLETED
+            )
+            if ear is not None and loop.time() - max(started, ear.heard_at) > DEAF_SECONDS:
+                break
+            if away and ear is not None and ear.heard_at > started:
+                away = False
+                log.info("doorbells.back")
         stopping.cancel()
-        if not running.done():
-            running.cancel()
+        running.cancel()
         failure = (await asyncio.gather(running, return_exceptions=True))[0]
         await _discard(worker)
         if stop.is_set():
             return
-        if asyncio.get_running_loop().time() - started > 30:
+        if ear is not None and ear.heard_at > started:
             pause = 0.2
-        log.warning("doorbells.restarting", error=type(failure).__name__, pause=round(pause, 1))
+        tell = log.debug if away else log.warning
+        tell("doorbells.away", error=type(failure).__name__, meaning=_MEANING)
+        away = True
         await asyncio.sleep(pause * (0.5 + random.random()))  # noqa: S311 - jitter, no secret
-        pause = min(pause * 2, 10.0)
+        pause = min(pause * 2, _LONGEST_PAUSE)
+
+
+DEAF_SECONDS = 60.0  # four canaries
+_LOOK_SECONDS = 1.0
+_LONGEST_PAUSE = 5.0
+_MEANING = "Redis wakes nobody: messages leave by the sweeper, about a second later each"
 
 
 async def _discard(worker: Worker) -> None:
     """Close a worker without waiting on a Redis that may not answer."""
-    try:
-        async with asyncio.timeout(2):
-            await worker.close()
-    except Exception as error:  # noqa: BLE001 - it is being thrown away
-        log.debug("doorbells.close", error=type(error).__name__)
+    for close in (worker.close, worker.pool.aclose):
+        try:
+            async with asyncio.timeout(1):
+                await close()
+        except Exception as error:  # noqa: BLE001 - it is being thrown away
+            log.debug("doorbells.close", error=type(error).__name__)

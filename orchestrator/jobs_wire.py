@@ -4,8 +4,25 @@ code."""
 import json
 from typing import Any, Literal
 
-Bell = Literal["plan", "send", "read", "canary"]
+Bell = Literal["plan", "send", "read"]
 QUEUE = "avtale:bells:1"
+_CANARY = "canary"
+# Every worker takes from one queue: a canary that another one took is put back, this often at most.
+HOPS = 40
+
+
+def canary(worker: str, hops: int = HOPS) -> str:
+    """The bell by which `worker` shows that its doorbells work."""
+    return f"{_CANARY}:{hops}:{worker}"
+
+
+def read_canary(what: str) -> tuple[str, int] | None:
+    """(worker, hops that are left) of a canary; None for any other bell."""
+    kind, _, rest = what.partition(":")
+    hops, _, worker = rest.partition(":")
+    if kind != _CANARY or not hops.isdecimal() or not worker:
+        return None
+    return worker, int(hops)
 
 
 def serialize(value: dict[str, Any]) -> bytes:

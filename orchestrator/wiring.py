@@ -1,6 +1,5 @@
 """What a process holds while it runs: built once here, handed to doors and flows."""
 
-import asyncio
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,6 +17,7 @@ from channels.registry import make_channels
 from orchestrator import jobs_wire
 from orchestrator.config import Settings
 from orchestrator.db import make_engine
+from orchestrator.doorbells import Doorbells
 from orchestrator.errors import SetupError
 from orchestrator.keys import Keys
 from orchestrator.networks import KnownNetworks
@@ -35,25 +35,19 @@ class App:
     channels: dict[str, Channel]
     redis: ArqRedis
     networks: KnownNetworks = field(default_factory=KnownNetworks)
-    _ringing: set[asyncio.Task[None]] = field(default_factory=set)
+    _bells: Doorbells = field(default_factory=Doorbells)
 
     def ring(self, what: jobs_wire.Bell) -> None:
         """Wake a worker for `what`. Returns at once; a doorbell that is lost costs latency only."""
-        task = asyncio.get_running_loop().create_task(self._ring(what))
-        self._ringing.add(task)
-        task.add_done_callback(self._ringing.discard)
+        self._bells.ring(self.redis, what)
 
-    async def _ring(self, what: jobs_wire.Bell) -> None:
-        try:
-            async with asyncio.timeout(2):
-                await self.redis.enqueue_job("ring", what, _queue_name=jobs_wire.QUEUE)
-        except Exception as error:  # noqa: BLE001 - whatever Redis does, the sweeper comes anyway
-            log.debug("doorbell.lost", what=what, error=type(error).__name__)
+    def ring_canary(self, worker: str, hops: int = jobs_wire.HOPS) -> None:
+        """Ask Redis whether it still brings bells to `worker`."""
+        self._bells.ring(self.redis, jobs_wire.canary(worker, hops))
 
     async def close(self) -> None:
         """Let the last doorbells ring, then drop every connection."""
-        if self._ringing:
-            await asyncio.wait(set(self._ringing), timeout=1)
+        await self._bells.close()
         for channel in self.channels.values():
             await channel.close()
         await self.redis.aclose()

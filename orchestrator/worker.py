@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from orchestrator import imap, jobs, migrate
+from orchestrator import imap, jobs, jobs_wire, migrate
 from orchestrator.clock import database_now
 from orchestrator.combiner import Combiner
 from orchestrator.config import Settings
@@ -53,18 +53,27 @@ class Worker:
         self.app = app
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid7().hex[-6:]}"
         self.stop = asyncio.Event()
+        self.ear = jobs.Ear()
         self.combiner = Combiner(app.engine)
         self.sender = Sender(app, self.combiner, owner=self.name)
         self.deliverer = Deliverer(app)
         self._horizon = Horizon()
+        self._doubtful = asyncio.Event()
         self._bells = {"plan": asyncio.Event(), "read": asyncio.Event(), "send": self.sender.bell}
 
     def ring(self, what: str) -> None:
         """A doorbell rang: wake the loop that it names."""
-        if what == "canary":
-            asyncio.get_running_loop().create_task(self._canary_landed())
+        if canary := jobs_wire.read_canary(what):
+            self._canary(*canary)
         elif bell := self._bells.get(what):
             bell.set()
+
+    def _canary(self, worker: str, hops: int) -> None:
+        if worker == self.name:
+            self.ear.hear()
+            asyncio.get_running_loop().create_task(self._canary_landed())
+        elif hops:  # another worker's: all take from one queue, so it goes back
+            self.app.ring_canary(worker, hops - 1)
 
     async def _canary_landed(self) -> None:
         with contextlib.suppress(Exception):
@@ -82,13 +91,13 @@ class Worker:
             self._loop("stranded", ask_about_stranded, asyncio.Event(), rest=_STRANDED_SECONDS),
             self._loop("fan_out", self._fan_out, asyncio.Event()),
             self._loop("beat", self._beat, asyncio.Event(), rest=_BEAT_SECONDS),
-            self._loop("reconcile", reconcile, asyncio.Event(), rest=_RECONCILE_SECONDS),
+            self._loop("reconcile", reconcile, self._doubtful, rest=_RECONCILE_SECONDS),
             self._loop("poll", self._poll, asyncio.Event(), rest=self.app.settings.poll_seconds),
             self._loop("tidy", self._tidy, asyncio.Event(), rest=_TIDY_SECONDS),
             self._loop("canary", self._ring_canary, asyncio.Event(), rest=_CANARY_SECONDS),
             self.sender.run(self.stop),
             self.deliverer.run(self.stop),
-            jobs.listen(redis_url, self.ring, self.stop),
+            jobs.listen(redis_url, self.ring, self.stop, self.ear),
             imap.run_mailboxes(self.app, self.stop),
         ]
         try:
@@ -100,7 +109,8 @@ class Worker:
                     await heartbeats.leave(conn, self.name)
 
     async def _sweep(self, app: App, now: datetime) -> int:
-        await sweep(app, now)
+        if (await sweep(app, now)).doubted:
+            self._doubtful.set()  # something may have come back before it was in doubt
         return 0
 
     async def _fan_out(self, app: App, now: datetime) -> int:
@@ -126,7 +136,7 @@ class Worker:
         return 0
 
     async def _ring_canary(self, app: App, _now: datetime) -> int:
-        app.ring("canary")
+        app.ring_canary(self.name)
         return 0
 
     async def _loop(

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from datetime import UTC
 from typing import Any
 
 import structlog
@@ -83,6 +84,9 @@ class Gauges:
             "events_waiting": gauge("events_waiting", "Provider events that are not read yet."),
             "enrollments_due": gauge("enrollments_due", "Enrollments that the planner should see."),
             "beat_age": gauge("worker_heartbeat_seconds", "Age of the newest worker heartbeat."),
+            "deaf_workers": gauge(
+                "deaf_workers", "Workers that live and that no doorbell has reached for a minute."
+            ),
             "canary_age": gauge("doorbell_age_seconds", "Age of the last doorbell through Redis."),
         }
 
@@ -115,6 +119,8 @@ async def readyz(request: Request) -> JSONResponse:
     ]
     if pulse is not None:
         checks += [readiness.worker(pulse.beat_age), readiness.overdue(pulse.overdue_seconds)]
+        deaf = [(one.worker, one.since.astimezone(UTC), one.seconds) for one in pulse.deaf]
+        checks.append(readiness.doorbells(deaf))
     verdict = readiness.verdict(checks)
     body = {
         "status": verdict,

@@ -1,6 +1,8 @@
 """Whether the installation is ready, from one look at it: what readyz says, and why."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 
 BEAT_LIMIT = 30.0  # seconds without a heartbeat: no worker is alive
@@ -38,6 +40,19 @@ def redis(trouble: str | None) -> Check:
     if trouble is None:
         return Check("redis", "ok", "answers")
     return Check("redis", "degraded", f"{trouble}: messages leave by the sweeper, a little later")
+
+
+def doorbells(deaf: Sequence[tuple[str, datetime, float]]) -> Check:
+    """Workers that live and that no doorbell reaches: (name, since, seconds), the longest first.
+
+    A Redis that answers and takes nothing (read-only, full) shows here and nowhere else.
+    """
+    if not deaf:
+        return Check("doorbells", "ok", "reach every worker")
+    named = [f"{who} since {since:%Y-%m-%d %H:%M:%S}Z ({age:.0f} s)" for who, since, age in deaf]
+    more = f", and {len(named) - 5} more" if len(named) > 5 else ""
+    words = f"no doorbell reaches {', '.join(named[:5])}{more}: these workers look by themselves"
+    return Check("doorbells", "degraded", words)
 
 
 def database(trouble: str | None, migration: str | None, head: str) -> Check:

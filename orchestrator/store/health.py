@@ -49,6 +49,16 @@ select
   (select version_num from alembic_version) as migration
 """)
 
+# Workers that live and that no doorbell reaches: each rings one for itself every 15 seconds.
+_DEAF = text(r"""
+select worker, coalesce(canary_at, started_at) as since,
+  extract(epoch from clock_timestamp() - coalesce(canary_at, started_at))\:\:float as seconds
+from heartbeats
+where beat_at > clock_timestamp() - interval '30 seconds'
+  and coalesce(canary_at, started_at) < clock_timestamp() - interval '60 seconds'
+order by since, worker
+""")
+
 _TOTALS = text("""
 select relname, greatest(reltuples, 0)::bigint as estimate from pg_class
 where relkind = 'r' and relnamespace = 'public'::regnamespace
@@ -56,6 +66,15 @@ where relkind = 'r' and relnamespace = 'public'::regnamespace
 """)
 
 OPEN_STATES = ("pending", "retry_wait", "leased", "sending", "in_doubt")
+
+
+@dataclass(frozen=True, slots=True)
+class Deaf:
+    """A worker that lives, and when the last doorbell reached it (or when it started)."""
+
+    worker: str
+    since: datetime
+    seconds: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +90,13 @@ class Pulse:
     beat_age: float | None = None
     canary_age: float | None = None
     migration: str | None = None
+    deaf: tuple[Deaf, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)  # estimates of the statistics collector
+
+    @property
+    def deaf_workers(self) -> int:
+        """How many workers no doorbell reaches."""
+        return len(self.deaf)
 
 
 async def pulse(conn: AsyncConnection, now: datetime) -> Pulse:
@@ -82,11 +107,13 @@ async def pulse(conn: AsyncConnection, now: datetime) -> Pulse:
     overdue = (await conn.execute(_OVERDUE, {"now": now})).scalar_one()
     work: dict[str, Any] = dict((await conn.execute(_WORK, {"now": now})).mappings().one())
     rows = await conn.execute(_TOTALS)
+    deaf = await conn.execute(_DEAF)
     for age in ("beat_age", "canary_age"):
         work[age] = None if work[age] is None else float(work[age])
     return Pulse(
         messages=counts,
         overdue_seconds=float(overdue),
         rows={row.relname: row.estimate for row in rows},
+        deaf=tuple(Deaf(row.worker, row.since, row.seconds) for row in deaf),
         **work,
     )

@@ -117,6 +117,29 @@ async def test_without_redis_it_is_degraded_and_ready(
     assert body["checks"]["redis"]["state"] == "degraded"
 
 
+async def test_a_worker_that_no_doorbell_reaches_is_named_with_since_when(
+    client: httpx.AsyncClient, engine: AsyncEngine
+) -> None:
+    """Redis answers and takes nothing: sending goes on, and readyz says which worker is deaf."""
+    ago = func.clock_timestamp() - timedelta(minutes=5)
+    async with transaction(engine) as conn:
+        fresh = {"beat_at": func.clock_timestamp(), "started_at": ago}
+        for worker, canary in (("deaf", ago), ("mute", None), ("well", func.clock_timestamp())):
+            await conn.execute(insert(heartbeats).values(worker=worker, canary_at=canary, **fresh))
+        await conn.execute(insert(heartbeats).values(worker="young", canary_at=None))
+        await conn.execute(
+            insert(heartbeats).values(worker="dead", canary_at=ago, beat_at=ago, started_at=ago)
+        )
+    status, body = await ready(client)
+    check = body["checks"]["doorbells"]
+    assert (status, body["status"], check["state"]) == (200, "degraded", "degraded")
+    assert "deaf since 20" in check["detail"]
+    assert "(300 s)" in check["detail"]
+    assert "mute since 20" in check["detail"]
+    assert not any(name in check["detail"] for name in ("well", "young", "dead"))
+    assert "avtale_deaf_workers 2.0" in (await client.get("/metrics")).text
+
+
 async def test_without_the_database_it_says_so_everywhere(
     settings: Settings, api: FastAPI, client: httpx.AsyncClient
 ) -> None:
