@@ -27,6 +27,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "senders": ("senders", "sender"),
     "mail": ("mail",),
     "networks": ("networks", "network"),
+    "networks": ("networks", "network"),
     "webhooks": ("webhooks", "webhook"),
     "keys": ("key", "keys"),
     "server": (),

@@ -109,7 +109,8 @@ class _Guarded(httpcore.AsyncNetworkBackend):
 
 
 class Egress:
-    """Posts to receivers. `seconds` bounds a whole request, however slowly it drips."""
+    """Posts to receivers, and fetches what an operator names. `seconds` bounds a whole request,
+    however slowly it drips."""
 
     def __init__(
         self,
@@ -138,10 +139,29 @@ class Egress:
 
         Raises Refused for a receiver that must not be reached, NoAnswer when none came in time.
         """
+        answer, _ = await self._guarded("POST", url, headers, body, MOST_BYTES)
+        return answer
+
+    async def get(self, url: str, *, most: int) -> bytes:
+        """The body at `url`, up to `most` bytes; no redirect is followed.
+
+        Raises Refused for what must not be reached, NoAnswer for any answer but 200 and for one
+        that is larger.
+        """
+        answer, content = await self._guarded("GET", url, {}, b"", most)
+        if answer.status != 200:
+            raise NoAnswer(f"status {answer.status}")
+        if len(content) > most:
+            raise NoAnswer(f"more than {most} bytes")
+        return content
+
+    async def _guarded(
+        self, method: str, url: str, headers: Mapping[str, str], body: bytes, most: int
+    ) -> tuple[Answer, bytes]:
         where = rules.target(url)
         try:
             async with asyncio.timeout(self._seconds):
-                return await self._send(where, headers, body)
+                return await self._send(method, where, headers, body, most)
         except TimeoutError:
             raise NoAnswer("timeout") from None
         except ssl.SSLError:
@@ -154,19 +174,21 @@ class Egress:
         except (httpcore.NetworkError, httpcore.ProtocolError, OSError) as error:
             raise NoAnswer(_word(error)) from None
 
-    async def _send(self, where: rules.Target, headers: Mapping[str, str], body: bytes) -> Answer:
+    async def _send(
+        self, method: str, where: rules.Target, headers: Mapping[str, str], body: bytes, most: int
+    ) -> tuple[Answer, bytes]:
         url = httpcore.URL(scheme=where.scheme, host=where.host, port=where.port, target=where.path)
         sent = [("Host", where.netloc), ("Content-Length", str(len(body))), *headers.items()]
         limits = {"connect": 5.0, "read": self._seconds, "write": 5.0, "pool": self._seconds}
         async with self._pools[where.scheme].stream(
-            "POST", url, headers=sent, content=body, extensions={"timeout": limits}
+            method, url, headers=sent, content=body, extensions={"timeout": limits}
         ) as answer:
-            size = 0
+            content = bytearray()
             async for chunk in answer.aiter_stream():
-                size += len(chunk)
-                if size > MOST_BYTES:
+                content += chunk
+                if len(content) > most:
                     break  # leaving the block closes the connection; the status is known
-            return Answer(answer.status, _retry_after(answer))
+            return Answer(answer.status, _retry_after(answer)), bytes(content)
 
     async def close(self) -> None:
         """Drop every connection."""
