@@ -53,6 +53,7 @@ async def engage(
     revises: UUID | None = None,
     by_person: bool = False,
     stamped: bool = False,
+    doubt: str = "perhaps an automatic answer",
 ) -> UUID:
     """Append the engagement and apply `rules.gate.decide`. Returns the engagement's id.
 
@@ -60,7 +61,8 @@ async def engage(
     else about the newest. `whole_company`, or a sequence that says so, stops the colleagues of
     whoever answered. `revises`: the earlier verdict that this one replaces. `by_person`: one of us
     has read it. `stamped`: `happened_at` is of the provider's clock, so that what the person said
-    after it outweighs it, in whichever order the two came. Raises NotFound.
+    after it outweighs it, in whichever order the two came. `doubt`: why one of us has to read an
+    ambiguous mail. Raises NotFound.
     """
     human = grade == "human" and (meaning is not None or kind in ("reply", "direct_message"))
     whole = human and (whole_company or await standing.stops_company(conn, prospect_id))
@@ -94,7 +96,7 @@ async def engage(
         person=people[prospect_id],
         matched=matched,
         others=[row for row in own if row is not matched and row["state"] in gate.RUNNING],
-        answer=gate.Answer(kind, grade, meaning, until, by_person),
+        answer=gate.Answer(kind, grade, meaning, until, by_person, doubt),
         message_id=message_id,
         provider_event_id=provider_event_id,
         now=now,

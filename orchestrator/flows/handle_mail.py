@@ -15,7 +15,8 @@ from orchestrator.keys import Keys
 from orchestrator.rules.evidence import proven_by_mail
 from orchestrator.rules.gate import Grade
 from orchestrator.rules.matching import Match
-from orchestrator.store import inbox
+from orchestrator.rules.writers import Writer
+from orchestrator.store import inbox, standing
 
 # What a reading is as an engagement. A mail that may be automatic is ambiguous: a person reads it.
 _AS: dict[str, tuple[str, Grade]] = {
@@ -26,6 +27,13 @@ _AS: dict[str, tuple[str, Grade]] = {
     "bounce": ("bounce", "machine"),
     "delayed": ("delayed", "machine"),
     "complaint": ("complaint", "machine"),
+}
+
+
+# Why one of us has to read what somebody else answered.
+_WROTE: dict[Writer, str] = {
+    "colleague": "a colleague answered in their thread",
+    "stranger": "an address that nobody knows answered in their thread",
 }
 
 
@@ -80,6 +88,10 @@ async def _act(
     now: datetime,
 ) -> None:
     reading, verdict = mail.reading, mail.verdict
+    if reading.kind == "reply" and (found.writer != "theirs" or found.beside is not None):
+        await _by_another(conn, keys, event, mail, found, now)
+        if found.writer != "theirs":
+            return
     kind, grade = _AS[reading.kind]
     await engage(
         conn,
@@ -106,3 +118,37 @@ async def _act(
         await suppress_address(
             conn, identity_id=found.identity_id, now=now, message_id=found.message_id
         )
+
+
+async def _by_another(
+    conn: AsyncConnection,
+    keys: Keys,
+    event: RowMapping,
+    mail: Understood,
+    found: Match,
+    now: datetime,
+) -> None:
+    """Somebody else answered in a person's thread: it earns that person nothing, and nothing more
+    leaves for them until one of us has read it. A wish to stop holds whoever says it (L4)."""
+    owner = found.beside.prospect_id if found.beside else found.prospect_id
+    doubt = _WROTE["colleague" if found.beside else found.writer]
+    # The writer's own row is locked next, with the colleagues whom their answer may stop.
+    others = await standing.colleagues(conn, found.prospect_id)
+    await standing.lock_prospects(conn, [owner, found.prospect_id, *others])
+    read_as = [f"reads as {mail.verdict.meaning}"] if mail.verdict else []
+    await engage(
+        conn,
+        keys,
+        prospect_id=owner,
+        kind="mail",
+        grade="ambiguous",
+        reasons=[*mail.reading.reasons, doubt, f"matched by {found.how}", *read_as],
+        message_id=found.beside.message_id if found.beside else found.message_id,
+        enrollment_id=found.beside.enrollment_id if found.beside else found.enrollment_id,
+        provider_event_id=event["id"],
+        happened_at=min(mail.reading.date or event["received_at"], now),
+        now=now,
+        doubt=doubt,
+    )
+    if found.beside is None and mail.verdict is not None and mail.verdict.meaning == "stop":
+        await stop_person(conn, prospect_id=owner, reason="opt_out", now=now)

@@ -16,6 +16,7 @@ from orchestrator.keys import Keys
 from orchestrator.rules import addresses, mail_reading, matching, meaning
 from orchestrator.rules.mail_reading import Reading
 from orchestrator.rules.matching import Known, Match
+from orchestrator.rules.writers import bare
 from orchestrator.rules.zones import is_zone
 from orchestrator.store import threads
 
@@ -95,11 +96,20 @@ async def _look_up(
     refs = await threads.by_ids(conn, [one for one in tokens.values() if one is not None])
     asked = [*([reading.sender] if reading.sender else []), *reading.recipients[:50]]
     canonical = {address: _canonical(address) for address in asked}
-    people = await threads.people(conn, set(canonical.values()), sender_ids)
+    plain = {address: bare(known) for address, known in canonical.items()}
+    people = await threads.people(conn, {*canonical.values(), *plain.values()}, sender_ids)
+    by_rfc_id = await threads.by_rfc_ids(conn, matching.rfc_ids(reading))
+    by_address = {
+        address: found
+        for address in canonical
+        if (found := people.get(canonical[address]) or people.get(plain[address]))
+    }
+    named = {ref.prospect_id for ref in (*refs.values(), *by_rfc_id.values())}
     return Known(
-        by_rfc_id=await threads.by_rfc_ids(conn, matching.rfc_ids(reading)),
+        by_rfc_id=by_rfc_id,
         by_token={token: refs[one] for token, one in tokens.items() if one in refs},
-        by_address={a: people[known] for a, known in canonical.items() if known in people},
+        by_address=by_address,
+        owners=await threads.owners(conn, named) if named else {},
     )
 
 

@@ -54,13 +54,15 @@ Action = Literal["note", "unlock", "proceed", "end", "hold", "ask", "postpone", 
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """The facts of one engagement. `by_person`: one of us has read it and said its meaning."""
+    """The facts of one engagement. `by_person`: one of us has read it and said its meaning.
+    `doubt`: why one of us has to read a mail that is ambiguous."""
 
     kind: str
     grade: Grade
     meaning: Meaning | None = None
     until: date | None = None
     by_person: bool = False
+    doubt: str = "perhaps an automatic answer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +125,7 @@ def decide(answer: Answer, program: Program | None, standing: Standing, now: dat
 def _not_human(answer: Answer, standing: Standing) -> Decision:
     """Machines decide nothing. Mail that could be either waits for a reader (section 6)."""
     if answer.grade == "ambiguous" and answer.kind == "mail" and not standing.opted_out:
-        return _unclear(standing, "perhaps an automatic answer")
+        return _unclear(standing, answer.doubt)
     return Decision("note", f"{answer.grade} engagement")
 
 

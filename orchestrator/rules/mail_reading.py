@@ -32,6 +32,7 @@ class Reading:
     text: str = ""  # the person's own words, of a reply or of what may be one
     subject: str = ""
     sender: str | None = None  # the address in From
+    sender_name: str = ""  # what From shows beside it
     message_id: str | None = None
     in_reply_to: tuple[str, ...] = ()
     references: tuple[str, ...] = ()
@@ -76,6 +77,7 @@ def _read(
         text=text,
         subject=parts.header(mail, "Subject")[:500],
         sender=senders[0] if senders else None,
+        sender_name=parts.header(mail, "From").partition("<")[0].strip(" \"'")[:200],
         message_id=own_ids[0] if own_ids else None,
         in_reply_to=parts.ids(mail, "In-Reply-To"),
         references=parts.ids(mail, "References"),

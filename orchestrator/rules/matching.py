@@ -1,10 +1,11 @@
 """Whose mail is this. Pure: what was looked up goes in, a match comes out."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from orchestrator.rules.mail_reading import Reading
+from orchestrator.rules.writers import Owner, Writer, who_wrote
 
 _REPORTS = frozenset({"bounce", "delayed", "complaint"})
 
@@ -36,38 +37,58 @@ class Known:
     by_rfc_id: Mapping[str, Ref] = field(default_factory=dict)
     by_token: Mapping[str, Ref] = field(default_factory=dict)
     by_address: Mapping[str, Person] = field(default_factory=dict)
+    owners: Mapping[UUID, Owner] = field(default_factory=dict)  # of the messages above
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Whose it is, which message it is about, and how that was found."""
+    """Whose it is, which message it is about, and how that was found. `writer`: who answered in
+    this person's thread. `beside`: the message of somebody else whose thread it was written in."""
 
     prospect_id: UUID
     how: str
     message_id: UUID | None = None
     enrollment_id: UUID | None = None
     identity_id: UUID | None = None
+    writer: Writer = "theirs"
+    beside: Ref | None = None
 
 
 def match(reading: Reading, known: Known) -> Match | None:
     """By our Message-ID, then by an address token, then by who wrote to the sender. None: nobody.
 
     An answer in somebody's thread by another prospect is that prospect's: people are not merged
-    because they share a thread. Who is no prospect (a secretary, an alias) answers for the thread.
+    because they share a thread (B16). Who is no prospect answers in the thread's name when it is
+    the person by another address; a colleague or a stranger is told apart from them.
     """
     about = _about(reading, known)
     if reading.kind in _REPORTS:
         return about or _reported(reading, known)
     writer = known.by_address.get(reading.sender or "")
     if writer is None:
+        return about and _by_unknown(about, reading, known)
+    if about is None:
+        # Whom we never wrote to from here answers nothing of ours.
+        return None if writer.last is None else _of(writer.last, "sender")
+    if about.prospect_id == writer.prospect_id:
         return about
-    if about is not None and about.prospect_id == writer.prospect_id:
-        return about
+    beside = _ref(about, known)
     if writer.last is not None:
-        return _of(writer.last, "sender")
-    if about is not None:
-        return Match(writer.prospect_id, "thread of somebody else", identity_id=writer.identity_id)
-    return None  # we never wrote to them from here: it is no answer to us
+        return replace(_of(writer.last, "sender"), beside=beside)
+    how = "thread of somebody else"
+    return Match(writer.prospect_id, how, identity_id=writer.identity_id, beside=beside)
+
+
+def _by_unknown(about: Match, reading: Reading, known: Known) -> Match:
+    """An answer in somebody's thread from an address that no prospect has."""
+    owner = known.owners.get(about.prospect_id, Owner())
+    writer, told = who_wrote(reading.sender, reading.sender_name, owner)
+    return replace(about, how=f"{about.how}; {told}", writer=writer)
+
+
+def _ref(about: Match, known: Known) -> Ref | None:
+    found = (*known.by_rfc_id.values(), *known.by_token.values())
+    return next((ref for ref in found if ref.message_id == about.message_id), None)
 
 
 def is_own(reading: Reading, known: Known) -> bool:

@@ -3,13 +3,14 @@
 from collections.abc import Iterable
 from uuid import UUID
 
-from sqlalchemy import RowMapping, select, union
+from sqlalchemy import RowMapping, func, select, union
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.models.calls import hosts
 from orchestrator.models.messages import frozen, messages, senders
-from orchestrator.models.people import identities, prospects
+from orchestrator.models.people import companies, identities, prospects
 from orchestrator.rules.matching import Person, Ref
+from orchestrator.rules.writers import Owner
 
 # What left, or may have left: only such a message can be answered.
 _LEFT = ("sending", "sent", "in_doubt", "abandoned")
@@ -66,6 +67,23 @@ async def people(
         ref = last.mappings().one_or_none()
         found[row["address"]] = Person(row["prospect_id"], row["id"], _ref(ref) if ref else None)
     return found
+
+
+async def owners(conn: AsyncConnection, prospect_ids: Iterable[UUID]) -> dict[UUID, Owner]:
+    """Whose threads these are, for telling them from whoever else answers there."""
+    mails = (
+        select(func.array_agg(identities.c.address))
+        .where(identities.c.prospect_id == prospects.c.id, identities.c.channel == "email")
+        .scalar_subquery()
+    )
+    rows = await conn.execute(
+        select(*prospects.c["id", "first_name", "last_name"], mails, companies.c.domain)
+        .outerjoin(companies, companies.c.id == prospects.c.company_id)
+        .where(prospects.c.id.in_(list(prospect_ids)))
+    )
+    return {
+        one: Owner(first, last, tuple(has or ()), house) for one, first, last, has, house in rows
+    }
 
 
 async def sender_addresses(conn: AsyncConnection) -> dict[str, UUID]:

@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from orchestrator.config import Settings
 from orchestrator.db import transaction
 from orchestrator.flows import read_events as reader
+from orchestrator.flows.close_task import close_task
 from orchestrator.flows.read_events import ATTEMPTS, read_events
 from orchestrator.flows.take_event import take_event
 from orchestrator.ids import uuid7
@@ -23,6 +24,7 @@ from orchestrator.models.engagement import engagements, provider_events, unlocks
 from orchestrator.models.messages import frozen, messages
 from orchestrator.models.people import identities, prospects, suppressions
 from orchestrator.models.sequences import enrollments
+from orchestrator.models.work import tasks
 from orchestrator.wiring import App, make_redis
 from tests import make
 from tests.flows.coming import all_of, email_of, person, row_of, say
@@ -152,10 +154,13 @@ async def test_an_answer_unlocks_the_call(scene: Scene) -> None:
 async def test_an_address_token_finds_the_message(scene: Scene) -> None:
     token = scene.app.keys.mail_token(scene.message)
     raw = mail(
-        "Nei takk", From="x@else.example", To=f"kari+r.{token}@sender.example", In_Reply_To=""
+        "Nei takk",
+        From="Ola Hansen <x@else.example>",
+        To=f"kari+r.{token}@sender.example",
+        In_Reply_To="",
     )
     event = await scene.read(raw)
-    assert event["detail"]["matched_by"] == "address token"
+    assert event["detail"]["matched_by"] == "address token; their name on another address"
     assert await scene.engagements() == [("reply", "human", "no")]
 
 
@@ -172,21 +177,69 @@ async def test_strangers_are_kept_and_shown(scene: Scene) -> None:
     assert await scene.state() == "active"
 
 
-async def test_two_people_in_one_thread_are_not_merged(scene: Scene) -> None:
+async def test_b16_two_people_in_one_thread_are_not_merged(scene: Scene) -> None:
     first = (scene.who, scene.enrolled, scene.answers)
     async with transaction(scene.app.engine) as conn:
         await scene.add(conn, "per@acme.example")
     await scene.read(mail("Ja gjerne", From="per@acme.example", **first[2]))
     async with transaction(scene.app.engine) as conn:
-        [row] = await all_of(conn, engagements)
-        assert row["prospect_id"] == scene.who != first[0]
-        assert (await row_of(conn, enrollments, first[1]))["state"] == "active"
+        rows = await all_of(conn, engagements)
+        [own] = [row for row in rows if row["prospect_id"] == scene.who]
+        [beside] = [row for row in rows if row["prospect_id"] == first[0]]
+        assert (own["grade"], own["meaning"]) == ("human", "interested")
+        assert (beside["kind"], beside["grade"]) == ("mail", "ambiguous")
+        assert own["prospect_id"] != beside["prospect_id"]
+        assert [row["prospect_id"] for row in await all_of(conn, unlocks)] == [scene.who]
+        assert (await row_of(conn, enrollments, first[1]))["state"] == "held"
         assert (await row_of(conn, enrollments, first[1]))["step"] == "wait-1"
 
 
-async def test_a_secretary_answers_for_the_thread(scene: Scene) -> None:
-    await scene.read(mail("Nei takk", From="frontdesk@acme.example", **scene.answers))
-    assert await scene.state() == "stopped"
+OLA = "Ola Hansen <ola.hansen@elsewhere.example>"
+
+
+@pytest.mark.parametrize("sender", ["ola+ny@acme.example", OLA, "OHansen@mail.acme.example"])
+async def test_an_answer_from_another_address_of_theirs_counts_for_them(
+    scene: Scene, sender: str
+) -> None:
+    await scene.read(mail("Yes, tell me more.", From=sender, **scene.answers))
+    assert await scene.engagements() == [("reply", "human", "interested")]
+
+
+@pytest.mark.parametrize(
+    ("sender", "told"),
+    [
+        ("Kari Lie <frontdesk@acme.example>", "a colleague answered"),
+        ("Ola <who@ever.example>", "an address that nobody knows"),
+    ],
+)
+async def test_who_is_somebody_else_unlocks_nothing_and_holds_everything(
+    scene: Scene, sender: str, told: str
+) -> None:
+    await scene.read(mail("Yes, tell me more.", From=sender, **scene.answers))
+    assert await scene.engagements() == [("mail", "ambiguous", None)]
+    assert await scene.state() == "held"
+    async with transaction(scene.app.engine) as conn:
+        assert await all_of(conn, unlocks) == []
+        [task] = await all_of(conn, tasks)
+        assert (task["kind"], task["state"]) == ("unclear_answer", "open")
+        assert told in task["title"]
+        # One of us reads it, and says that it was for them.
+        await close_task(conn, scene.app.keys, task_id=task["id"], outcome="interested", now=NOW)
+        assert len(await all_of(conn, unlocks)) == 1
+
+
+@pytest.mark.parametrize("sender", ["Kari <frontdesk@acme.example>", "who@ever.example"])
+async def test_a_stop_holds_whoever_says_it(scene: Scene, sender: str) -> None:
+    await scene.read(mail("Please remove me from your list", From=sender, **scene.answers))
+    async with transaction(scene.app.engine) as conn:
+        assert (await row_of(conn, prospects, scene.who))["opted_out_at"] == NOW
+
+
+async def test_an_automatic_answer_from_another_address_stays_one(scene: Scene) -> None:
+    headers = {"Auto_Submitted": "auto-replied", "From": "robot@acme.example"}
+    await scene.read(mail("We got your mail.", **scene.answers, **headers))
+    assert await scene.engagements() == [("auto_reply", "machine", None)]
+    assert await scene.state() == "active"
 
 
 @pytest.mark.parametrize(
