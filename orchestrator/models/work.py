@@ -23,8 +23,8 @@ tasks = Table(
     metadata,
     Column("id", Id, primary_key=True),
     # manual | missing_fact | missing_zone | unclear_answer | undeliverable | in_doubt |
-    # subscription_disabled
-    # | stranded
+    # subscription_disabled | stranded
+    # late: it could have left long ago, or may have left after the backup that was restored
     Column("kind", Text, nullable=False),
     Column("prospect_id", Id, ForeignKey("prospects.id"), index=True),
     Column("enrollment_id", Id, ForeignKey("enrollments.id"), index=True),
@@ -96,5 +96,8 @@ clock = Table(
     metadata,
     Column("id", Integer, primary_key=True, server_default="1"),
     Column("ahead", Interval, nullable=False, server_default=text("interval '0'")),
+    # Of a restored backup: what may have left between these two instants waits for a person.
+    Column("snapshot_at", Instant),
+    Column("restored_at", Instant),
     CheckConstraint("id = 1", name="one_row"),
 )

@@ -208,6 +208,9 @@ join (select m.sender_id, count(*) as sent
   where m.sender_id = any(cast(:ids as uuid[])) and m.kind in ('request', 'outreach', 'call_offer')
     and m.handed_at >= (cast(d.day as timestamp) + interval '5 minutes') at time zone s.zone
     and m.handed_at < (cast(d.day as timestamp) + interval '1 day') at time zone s.zone
+    -- not what a restore took for handed over
+    and exists (select 1 from history h where h.prospect_id = m.prospect_id
+      and h.message_id = m.id and h.kind = 'message.sending')
   group by m.sender_id) n on n.sender_id = r.id
 where {_IDS} and c.ahead = interval '0' and n.sent > l.used""",
 }
