@@ -47,7 +47,10 @@ class Settings(BaseSettings):
     send_connections: int = Field(10, ge=1, le=200, description="open connections per worker")
     lease_seconds: int = Field(60, ge=5)
     doubt_after_seconds: int = Field(
-        660, ge=5, description="a `sending` older than this is in doubt"
+        780,
+        ge=5,
+        description="a `sending` older than this is in doubt; the slowest hand-over by email takes "
+        "720: 120 for the 354 and 600 for the answer to the body",
     )
     poll_seconds: float = Field(600.0, gt=0, description="between looks at what webhooks left out")
     sweep_seconds: float = Field(1.0, gt=0)

@@ -43,6 +43,8 @@ def make_engine(url: str, *, pool_size: int = 10) -> AsyncEngine:
                 "application_name": "avtale",
                 "timezone": "UTC",
                 "idle_in_transaction_session_timeout": "60s",
+                # A point of no return that a crash of the server forgets is a message sent twice.
+                "synchronous_commit": "on",
             },
         },
     )

@@ -11,24 +11,25 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import timedelta
 from uuid import UUID
 
 import structlog
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Account, Inviting, OutboundMessage
+from channels.base import Account, Inviting, NotSent, OutboundMessage, SendResult
 from channels.crash_points import point
 from orchestrator.clock import database_now
 from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
 from orchestrator.flows.claim import Claimed, claim
-from orchestrator.flows.deliver import deliver
+from orchestrator.flows.deliver import deliver, give_back
+from orchestrator.flows.hold_back import hold_back
 from orchestrator.flows.prepare import Parts, prepare
+from orchestrator.in_hand import InHand
 from orchestrator.lane_gate import LaneGate
-from orchestrator.rules.outgoing import Missing, Outgoing, Prepared
-from orchestrator.store import connections, leases, senders, standing, tasks
+from orchestrator.rules.outgoing import Outgoing, Prepared
+from orchestrator.store import connections, senders
 from orchestrator.wiring import App
 
 log = structlog.get_logger()
@@ -49,10 +50,16 @@ class Sender:
         self._owner = owner
         self._slots = asyncio.Semaphore(app.settings.send_connections)
         self._trials = asyncio.Semaphore(app.settings.send_connections)
+        self._in_hand = InHand(app.engine, seconds=app.settings.lease_seconds)
         self._tasks: set[asyncio.Task[None]] = set()
+        self._waiting: dict[asyncio.Task[None], Claimed] = {}  # claimed, and not begun
         self._by_lane: Counter[UUID] = Counter()
         self._gates: dict[UUID, LaneGate] = {}
+        self._ill: set[UUID] = set()  # lanes that were parked or paused while others waited
         self._slow = 0
+        self._freed = asyncio.Event()  # there is place for what the last claim passed over
+        self._full = False
+        self._passed_over: frozenset[UUID] = frozenset()
         self.bell = asyncio.Event()
         self.sent = 0
 
@@ -81,32 +88,35 @@ class Sender:
         await self.finish()
 
     async def _rest(self, stop: asyncio.Event) -> None:
-        """Until a bell, a free connection or lane, `stop` or the sweep interval."""
-        own = [asyncio.create_task(self.bell.wait()), asyncio.create_task(stop.wait())]
-        waits = self._room < self._app.settings.send_connections or self._busy()
-        full = self._tasks if waits else set()
+        """Until a bell, `stop`, the sweep interval, or what the last claim had no place for."""
+        waits = [asyncio.create_task(one.wait()) for one in (self.bell, stop, self._freed)]
         await asyncio.wait(
-            [*own, *full],
+            waits,
             timeout=self._app.settings.sweep_seconds,
             return_when=asyncio.FIRST_COMPLETED,
         )
         self.bell.clear()
-        for one in own:
+        for one in waits:
             one.cancel()
 
     async def finish(self) -> None:
-        """Wait for what is under way; what waits for a connection is given back by its lease."""
+        """Wait for everything that was claimed."""
         if self._tasks:
             await asyncio.wait(set(self._tasks))
 
     async def claim_once(self) -> int:
         """Claim what there is room for and start it. Returns how many were started."""
+        self._freed.clear()
+        self._passed_over = frozenset(self._busy())
         room = self._room
-        if room < self._app.settings.send_connections:
+        self._full = room < self._app.settings.send_connections
+        if self._full:
             return 0
         async with transaction(self._app.engine) as conn:
             now = await database_now(conn)
-        claimed = await claim(self._app, now, owner=self._owner, batch=room, busy=self._busy())
+        claimed = await claim(
+            self._app, now, owner=self._owner, batch=room, busy=[*self._passed_over]
+        )
         if not claimed:
             return 0
         parts = Parts(self._app.settings, self._app.keys, self._app.channels)
@@ -137,28 +147,47 @@ class Sender:
         self._by_lane[lane] += 1
         task = asyncio.create_task(self._one(claimed, ready, account))
         self._tasks.add(task)
+        self._waiting[task] = claimed
+        self._in_hand.take(claimed)
 
         def done(finished: asyncio.Task[None]) -> None:
             self._tasks.discard(finished)
+            self._waiting.pop(finished, None)
+            self._in_hand.drop(claimed)
             self._by_lane[lane] -= 1
             if not self._by_lane[lane]:
                 del self._by_lane[lane]
+                self._ill.discard(lane)
                 if (gate := self._gates.get(lane)) is not None and gate.idle:
                     del self._gates[lane]
+            self._look_for_place(lane)
             if not finished.cancelled() and (error := finished.exception()):
                 log.warning("sender.message_failed", message=str(claimed.row.id), error=repr(error))
 
         task.add_done_callback(done)
 
+    def _look_for_place(self, lane: UUID) -> None:
+        if self._full:
+            free = self._room >= self._app.settings.send_connections
+        else:
+            free = lane in self._passed_over and lane not in self._busy()
+        if free:
+            self._freed.set()
+
     async def _one(self, claimed: Claimed, ready: Outgoing, account: Account) -> None:
         if not isinstance(ready, Prepared):
-            await self._hold(claimed, ready)
+            self._begun()
+            await hold_back(self._app.engine, claimed, ready)
             return
         most = max(1, self._app.settings.send_connections // 2)
         gate = self._gates.setdefault(account.id, LaneGate(most))
         await gate.enter()
         brisk = False
         try:
+            if account.id in self._ill:  # one refused login is enough: others lock the account
+                self._begun()
+                await give_back(self._app, self._combiner, claimed)
+                return
             places = self._slots if gate.proven else self._trials
             brisk = await self._deliver(places, claimed, account, ready.message)
         finally:
@@ -176,17 +205,18 @@ class Sender:
         them."""
         await places.acquire()
         held = True
+        self._begun()
         work = asyncio.create_task(deliver(self._app, self._combiner, claimed, account, message))
         try:
             await asyncio.wait({work}, timeout=_SLOW_SECONDS)
             if work.done() or self._slow >= self._app.settings.send_connections * _SLOW_MOST:
-                await work
+                self._note(account, await work)
                 return True
             places.release()
             held = False
             self._slow += 1
             try:
-                await work
+                self._note(account, await work)
             finally:
                 self._slow -= 1
             return False
@@ -194,33 +224,14 @@ class Sender:
             if held:
                 places.release()
 
-    async def _hold(self, claimed: Claimed, why: Outgoing) -> None:
-        """No homework, no message (L6): the lease goes back and a person gets the task."""
-        row, now = claimed.row, claimed.now()
-        if isinstance(why, Missing):
-            kind, title = "missing_fact", f"Missing: {', '.join(why.names)}"
-            detail: dict[str, object] = {"missing": list(why.names)}
-        else:
-            assert not isinstance(why, Prepared)
-            kind, title, detail = "undeliverable", why.reason[:200], {}
-        async with transaction(self._app.engine) as conn:
-            await standing.lock_prospects(conn, [row.prospect_id])
-            held = await leases.release(
-                conn, row.id, claimed.fence, due=now + timedelta(days=1), reason=kind
-            )
-            if not held:  # stopped or overtaken meanwhile: nobody has to look
-                return
-            await tasks.open_task(
-                conn,
-                kind=kind,
-                title=title,
-                prospect_id=row.prospect_id,
-                enrollment_id=row.enrollment_id,
-                message_id=row.id,
-                step=row.step,
-                detail=detail,
-                now=now,
-            )
+    def _note(self, account: Account, result: SendResult) -> None:
+        if isinstance(result, NotSent) and result.lane != "fine":
+            self._ill.add(account.id)
+
+    def _begun(self) -> None:
+        """The current task does not wait any more: it is waited for."""
+        if (task := asyncio.current_task()) is not None:
+            self._waiting.pop(task, None)
 
 
 def _addressed(

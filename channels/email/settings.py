@@ -116,9 +116,11 @@ class EmailSettings(_Settings):
     username: str | None = None
     local_hostname: str | None = Field(None, pattern=r"^[A-Za-z0-9.\-\[\]:]+$")
     ca_file: str | None = None
-    connect_timeout: float = Field(20, gt=0)
-    command_timeout: float = Field(60, gt=0)
-    data_timeout: float = Field(300, gt=0)  # for the reply to the final dot (RFC 5321 4.5.3.2.6)
+    connect_timeout: float = Field(20, gt=0, le=60)
+    command_timeout: float = Field(60, gt=0, le=300)
+    # For the reply to the final dot (RFC 5321 4.5.3.2.6). With the 354 before it, a hand-over ends
+    # before it is taken for one that nobody will settle (AVTALE_DOUBT_AFTER_SECONDS).
+    data_timeout: float = Field(300, gt=0, le=600)
     connections: int = Field(10, ge=1, le=100)  # open at once to this account, per process
     address_tokens: bool = False
     tracking: bool = True

@@ -19,6 +19,7 @@ from channels.email.classify import Phase, Reply, Silence, classify
 from channels.email.settings import EmailSettings, is_loopback, tls_context
 
 _LINE_DOT = re.compile(rb"(?m)^\.")
+_GO_AHEAD_TIMEOUT = 120.0  # seconds, for the 354 (RFC 5321 4.5.3.2.4)
 _SIDE_TIMEOUT = 10.0  # seconds, for NOOP and RSET, which nobody waits for longer
 _METHODS = ("plain", "login", "cram-md5")  # the first that is offered, tried once
 
@@ -176,7 +177,9 @@ class Connection:
         if not await pass_point():
             await self._reset()
             return Stopped()
-        reply = await self._command(Phase.DATA, b"DATA", self.settings.data_timeout)
+        reply = await self._command(
+            Phase.DATA, b"DATA", min(self.settings.data_timeout, _GO_AHEAD_TIMEOUT)
+        )
         if reply.code != 354:
             return await self._refused(Phase.DATA, reply)
         crash_points.point("smtp.after_354")

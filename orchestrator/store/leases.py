@@ -63,9 +63,9 @@ where m.id = any(array(
     select d.id from messages d
     where d.sender_id = w.sender_id and d.state in ('pending', 'retry_wait') and d.due_at <= :now
     order by d.due_at limit w.room) c))
-  and m.state in ('pending', 'retry_wait')
+  and m.state in ('pending', 'retry_wait') and m.due_at <= :now
 order by m.due_at
-for no key update of m skip locked
+for no key update of m, e skip locked
 """)  # noqa: S608 - _ROW is a constant of this file
 
 
@@ -88,7 +88,7 @@ where m.kind in ('invitation', 'host_invitation') and m.state in ('pending', 're
   and m.due_at <= :now
 order by m.due_at
 limit :batch
-for no key update of m skip locked
+for no key update of m, e skip locked
 """)
 
 
@@ -114,6 +114,31 @@ async def lease(
     """Lease messages that this transaction has locked; each gets a higher fence."""
     rows = await conn.execute(_LEASE, {"ids": list(ids), "owner": owner, "seconds": seconds})
     return {row["id"]: row for row in rows.mappings()}
+
+
+_RENEW = text("""
+with mine as (
+  select m.id from messages m
+  join unnest(cast(:ids as uuid[]), cast(:fences as bigint[])) as w(id, fence)
+    on w.id = m.id and w.fence = m.fence
+  where m.state = 'leased' for no key update of m skip locked
+)
+update messages m set lease_until = clock_timestamp() + make_interval(secs => :seconds)
+from mine where m.id = mine.id
+""")
+
+
+async def renew(conn: AsyncConnection, held: Sequence[tuple[UUID, int]], *, seconds: float) -> int:
+    """Let the leases (id, fence) that are still held last `seconds` from now. How many were.
+
+    A row that somebody is changing just now is left for the next time: waiting for several rows
+    could be part of a deadlock.
+    """
+    ids, fences = zip(*held, strict=True)
+    done = await conn.execute(
+        _RENEW, {"ids": list(ids), "fences": list(fences), "seconds": seconds}
+    )
+    return done.rowcount
 
 
 _HOLD = text("""

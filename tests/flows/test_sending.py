@@ -143,7 +143,7 @@ async def test_a_bad_address_suppresses_the_address_and_not_the_person(app: App)
 async def test_an_ill_lane_rests_and_burns_no_attempt(app: App) -> None:
     await people(app, 3)
     await plan(app, NOW)
-    fake(app).before.extend([NotSent("connect", "refused", lane="park")] * 3)
+    fake(app).before.append(NotSent("connect", "refused", lane="park"))  # the others wait
     await send(app)
     assert await send(app) == 0
     ((parked, reason),) = await rows(app, "select parked_until > now(), park_reason from lanes")
@@ -156,7 +156,7 @@ async def test_an_ill_lane_rests_and_burns_no_attempt(app: App) -> None:
 async def test_a_sender_whose_password_is_wrong_is_paused(app: App) -> None:
     await people(app, 2)
     await plan(app, NOW)
-    fake(app).before.extend([NotSent("auth", "535 no", lane="pause")] * 2)
+    fake(app).before.append(NotSent("auth", "535 no", lane="pause"))
     await send(app)
     ((paused, reason),) = await rows(app, "select paused_at is not null, pause_reason from senders")
     assert paused
