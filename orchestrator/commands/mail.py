@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,9 +12,9 @@ from rich.text import Text
 from sqlalchemy import RowMapping
 
 from orchestrator.clock import utc_now
-from orchestrator.commands.common import emit, err, fail, out, run
+from orchestrator.commands import mail_files
+from orchestrator.commands.common import emit, err, out, run
 from orchestrator.db import transaction
-from orchestrator.errors import BadInput
 from orchestrator.rules import mail_reading, meaning
 from orchestrator.store import inbox
 
@@ -24,34 +24,75 @@ if TYPE_CHECKING:
 app = typer.Typer(help="Mail that came back.", no_args_is_help=True)
 
 
-@app.command()
+_READ_HELP = """Say what each mail is, one line of JSON a mail. Needs no database, changes nothing.
+
+FILE is a raw mail (RFC 5322), an mbox, a directory of them, or - for stdin.
+
+kind: bounce, delayed, complaint, auto_reply, own, calendar, reply, unknown.
+
+class: of a bounce hard, mailbox_full, policy, transient or other; of a delay transient or
+mailbox_full; of a complaint abuse, fraud, virus, opt_out or other; of an automatic reply
+out_of_office, ticket or other; else null.
+
+recipients: whom a report is about. message_id: the message that a report is about or that a reply
+answers, without angle brackets (own_message_id is that of the mail itself). text, meaning, until:
+what a person wrote, what they want and when; until of an absence is the first day back.
+status: the enhanced status code (RFC 3463). reasons: what was decided on.
+
+A file that cannot be read is a line with `error`, and exit code 1 at the end.
+"""
+
+
+@app.command(help=_READ_HELP)
 def read(
-    files: Annotated[list[Path], typer.Argument(help="Raw mails (RFC 5322); - is stdin.")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(help="Mails, mboxes or directories; - is stdin.", metavar="FILE..."),
+    ],
+    own: Annotated[
+        list[str] | None, typer.Option(help="An address that we write from; repeatable.")
+    ] = None,
 ) -> None:
-    """Say what each mail is, one line of JSON a file. Needs no database and changes nothing."""
-    for file in files:
-        try:
-            raw = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        except OSError as error:
-            fail(BadInput(f"{file}: {error.strerror}."))
-        sys.stdout.write(json.dumps(_told(file, raw), ensure_ascii=False) + "\n")
+    """Read mails as the service does."""
+    failed = False
+    for name, raw in mail_files.mails(files, sys.stdin.buffer):
+        if isinstance(raw, str):
+            failed = True
+            told: dict[str, Any] = {"file": name, "kind": "unknown", "error": raw}
+        else:
+            told = _told(name, raw, own or ())
+        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    if failed:
+        raise typer.Exit(1)
 
 
-def _told(file: Path, raw: bytes) -> dict[str, Any]:
-    found = mail_reading.read(raw)
-    answer = meaning.read(found.text, today=utc_now().date()) if found.kind == "reply" else None
+def _told(name: str, raw: bytes, own: Collection[str]) -> dict[str, Any]:
+    found = mail_reading.read(raw, own=own)
+    answer = None
+    if found.kind == "reply":
+        today = found.date or utc_now()
+        answer = meaning.read(found.text, today=today.date())
+    returns = found.absence.returns if found.absence else None
+    until = answer.until if answer else returns
+    about = [*found.original_ids, *found.in_reply_to, *reversed(found.references)]
     return {
-        "file": str(file),
+        "file": name,
         "kind": found.kind,
+        "class": found.class_ or None,
         "recipients": list(found.recipients),
-        "status": found.status,
-        "hard": found.hard,
-        "message_id": found.message_id,
-        "original_ids": list(found.original_ids),
+        "message_id": about[0].strip("<>") if about else None,
         "text": found.text,
         "meaning": answer.meaning if answer else None,
-        "until": answer.until.isoformat() if answer and answer.until else None,
+        "until": until.isoformat() if until else None,
         "reasons": [*found.reasons, *(answer.reasons if answer else ())],
+        "status": found.status,
+        "hard": found.hard,
+        "gone": bool(found.absence and found.absence.gone),
+        "instead": list(found.absence.instead) if found.absence else [],
+        "tokens": list(found.tokens),
+        "sender": found.sender,
+        "subject": found.subject,
+        "own_message_id": found.message_id.strip("<>") if found.message_id else None,
     }
 
 

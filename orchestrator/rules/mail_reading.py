@@ -8,11 +8,13 @@ says nothing, since vacation replies use it too. What could be either is `unknow
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Literal
+from datetime import UTC, date, datetime
+from typing import Literal, cast
 
-from orchestrator.rules.mail import automatic, parts, quotes, reports
+from orchestrator.rules.mail import absence, automatic, parts, quotes, reports
+from orchestrator.rules.mail.absence import Absence
 from orchestrator.rules.mail.parts import Mail
+from orchestrator.rules.mail.report import Report
 
 Kind = Literal[
     "reply", "auto_reply", "bounce", "delayed", "complaint", "own", "calendar", "unknown"
@@ -39,9 +41,13 @@ class Reading:
     original_ids: tuple[str, ...] = ()  # of the message that a report returns
     to: tuple[str, ...] = ()
     tokens: tuple[str, ...] = ()  # address tokens, to be read with Keys.read_mail_token
+    # bounce, delayed: hard, mailbox_full, policy, transient, other. complaint: abuse, fraud, virus,
+    # opt_out, other. auto_reply: out_of_office, ticket, other. Empty for the rest.
+    class_: str = ""
     recipients: tuple[str, ...] = ()  # whom a report is about
     status: str | None = None  # enhanced status code (RFC 3463)
-    hard: bool = False  # a bounce that says the address is gone
+    hard: bool = False  # a bounce that says of every address in it that it is gone
+    absence: Absence | None = None  # of an automatic reply
     date: datetime | None = None
 
 
@@ -51,28 +57,36 @@ def read(
     own: Collection[str] = (),
     sent: Iterable[str] = (),
     envelope_to: Iterable[str] = (),
+    today: date | None = None,
 ) -> Reading:
     """Read one mail (RFC 5322). `own`: our senders' addresses. `sent`: texts that we sent to this
-    person, to be subtracted. `envelope_to`: the envelope's recipients, where they are known."""
+    person, to be subtracted. `envelope_to`: the envelope's recipients, where they are known.
+    `today`: when it came, for the dates of an absence; its Date header where that is not known."""
     try:
-        return _read(parts.parse(raw), own, sent, tuple(envelope_to))
+        return _read(parts.parse(raw), own, sent, tuple(envelope_to), today)
     except Exception as error:  # noqa: BLE001 - anybody may mail anything; it is kept and shown
         return Reading("unknown", (f"unreadable: {type(error).__name__}",))
 
 
 def _read(
-    mail: Mail, own: Collection[str], sent: Iterable[str], envelope_to: tuple[str, ...]
+    mail: Mail,
+    own: Collection[str],
+    sent: Iterable[str],
+    envelope_to: tuple[str, ...],
+    today: date | None = None,
 ) -> Reading:
-    report = reports.read(mail)
-    kind, reasons = _judge(mail, report, own)
-    text = quotes.written(parts.body(mail), sent) if kind in ("reply", "unknown") else ""
+    body = parts.body(mail)
+    report = reports.read(mail, body) or _automatic(mail, body)
+    kind, reasons = (report.kind, report.reasons) if report else _judge(mail, own)
+    text = quotes.written(body, sent) if kind in ("reply", "unknown") else ""
     if kind == "reply" and (doubt := automatic.suspicious(mail, text)):
         kind, reasons = "unknown", (doubt,)
     senders = parts.addresses(mail, "From")
     own_ids = parts.ids(mail, "Message-ID")
     to = tuple(dict.fromkeys([*(one.lower() for one in envelope_to), *parts.addresses(mail, *_TO)]))
+    date = parts.date(mail)
     return Reading(
-        kind=kind,
+        kind=cast(Kind, kind),
         reasons=reasons,
         text=text,
         subject=parts.header(mail, "Subject")[:500],
@@ -81,29 +95,35 @@ def _read(
         message_id=own_ids[0] if own_ids else None,
         in_reply_to=parts.ids(mail, "In-Reply-To"),
         references=parts.ids(mail, "References"),
-        original_ids=reports.original_ids(mail) if report else (),
+        original_ids=reports.original_ids(mail, body) if report else (),
         to=to,
         tokens=_tokens(mail, to),
+        class_=report.class_ if report else "",
         recipients=report.recipients if report else (),
         status=report.status if report else None,
         hard=bool(report and report.hard),
-        date=parts.date(mail),
+        absence=_absence(mail, body, today or (date or _EPOCH).date()) if _away(report) else None,
+        date=date,
     )
 
 
-def _judge(
-    mail: Mail, report: reports.Report | None, own: Collection[str]
-) -> tuple[Kind, tuple[str, ...]]:
-    if report is not None:
-        kinds: dict[str, Kind] = {
-            "bounce": "bounce",
-            "delayed": "delayed",
-            "complaint": "complaint",
-            "auto_reply": "auto_reply",
-        }
-        return kinds[report.kind], (report.reason,)
-    if reason := automatic.certain(mail):
-        return "auto_reply", (reason,)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # of a mail without a date: its months have no year
+
+
+def _automatic(mail: Mail, body: str) -> Report | None:
+    reason = automatic.certain(mail)
+    return Report("auto_reply", automatic.sort(mail, body), (reason,)) if reason else None
+
+
+def _away(report: Report | None) -> bool:
+    return report is not None and report.kind == "auto_reply" and report.class_ == "out_of_office"
+
+
+def _absence(mail: Mail, body: str, today: date) -> Absence:
+    return absence.read(f"{parts.header(mail, 'Subject')}\n\n{body}", today=today)
+
+
+def _judge(mail: Mail, own: Collection[str]) -> tuple[Kind, tuple[str, ...]]:
     if set(parts.addresses(mail, "From")) & {address.lower() for address in own}:
         return "own", ("from a sender of ours",)
     if any(parts.content_type(part) == "text/calendar" for part in parts.walk(mail)):

@@ -36,7 +36,9 @@ def mail(text: str = "Yes, tell me more.", **headers: str) -> bytes:
     return bytes(made)
 
 
-def report(action: str, status: str, *, auto: str = "auto-replied") -> bytes:
+def report(
+    action: str, status: str, said: str = "user unknown", *, auto: str = "auto-replied"
+) -> bytes:
     """A delivery report as Postfix writes it."""
     return f"""From: MAILER-DAEMON@mx.example
 To: kari@sender.example
@@ -56,7 +58,7 @@ Reporting-MTA: dns; mx.example
 Final-Recipient: rfc822; ola@acme.example
 Action: {action}
 Status: {status}
-Diagnostic-Code: smtp; 550 {status} user unknown
+Diagnostic-Code: smtp; 550 {status} {said}
 
 --b
 Content-Type: message/rfc822
@@ -78,6 +80,7 @@ def test_a_reply() -> None:
         text="Ja gjerne!\n\nHilsen Ola",
         subject="Re: Hello",
         sender="ola@acme.example",
+        sender_name="Ola Hansen",
         message_id="<answer@acme.example>",
         in_reply_to=("<first@sender.example>",),
         to=("kari@sender.example",),
@@ -85,20 +88,29 @@ def test_a_reply() -> None:
 
 
 @pytest.mark.parametrize(
-    ("action", "status", "kind", "hard"),
+    ("action", "status", "said", "kind", "class_"),
     [
-        ("failed", "5.1.1", "bounce", True),
-        ("failed", "5.7.1", "bounce", False),
-        ("failed", "4.4.7", "bounce", False),
-        ("delayed", "4.4.1", "delayed", False),
-        ("delivered", "2.0.0", "auto_reply", False),
+        ("failed", "5.1.1", "user unknown", "bounce", "hard"),
+        ("failed", "5.0.0", "no such user here", "bounce", "hard"),
+        ("failed", "5.1.1", "", "bounce", "hard"),
+        ("failed", "5.7.1", "rejected for policy reasons", "bounce", "policy"),
+        ("failed", "5.2.2", "mailbox is full", "bounce", "mailbox_full"),
+        ("failed", "4.2.2", "over quota", "bounce", "mailbox_full"),
+        ("failed", "5.1.1", "the mailbox is over quota", "bounce", "mailbox_full"),
+        ("failed", "4.4.7", "delivery time expired", "bounce", "transient"),
+        ("failed", "5.3.4", "message too large", "bounce", "other"),
+        ("failed", "5.0.0", "", "bounce", "other"),
+        ("delayed", "4.4.1", "connection timed out", "delayed", "transient"),
+        ("delayed", "4.2.2", "mailbox full", "delayed", "mailbox_full"),
+        ("delivered", "2.0.0", "", "auto_reply", "other"),
     ],
 )
 def test_a_delivery_report_comes_before_auto_submitted(
-    action: str, status: str, kind: str, hard: bool
+    action: str, status: str, said: str, kind: str, class_: str
 ) -> None:
-    found = read(report(action, status))
-    assert (found.kind, found.hard, found.status) == (kind, hard, status)
+    found = read(report(action, status, said))
+    assert (found.kind, found.class_, found.status) == (kind, class_, status)
+    assert found.hard == (class_ == "hard")
     assert found.recipients == ("ola@acme.example",)
     assert found.original_ids == ("<first@sender.example>",)
     assert found.text == ""

@@ -4,6 +4,7 @@ import re
 
 from orchestrator.rules.mail import parts, reports
 from orchestrator.rules.mail.parts import Mail
+from orchestrator.rules.mail.words import words
 
 _HEADERS = (
     "X-Autoreply",
@@ -53,6 +54,10 @@ _NOBODY = re.compile(
 )
 
 
+# A robot that files what it gets: support desks say a number, and that they have the mail.
+_MACHINE_MADE = re.compile(r"(?i)^(?:auto-generated|auto-notified)")
+
+
 _LIST = ("List-Id", "List-Unsubscribe", "List-Subscribe", "List-Post", "Mailing-List", "X-MLServer")
 
 
@@ -74,6 +79,27 @@ def certain(mail: Mail) -> str | None:
     if _SUBJECT.search(parts.header(mail, "Subject")):
         return "the subject of an automatic reply"
     return None
+
+
+def sort(mail: Mail, text: str) -> str:
+    """What kind of automatic reply: out_of_office, ticket or other. What a responder answers for a
+    person without saying why (RFC 5230, `vacation`) is an absence; what a program made is not."""
+    subject = parts.header(mail, "Subject")
+    said = f"{subject}\n{text[:4000]}"
+    if absent(said):
+        return "out_of_office"
+    if words("tickets").search(said):
+        return "ticket"
+    if _MACHINE_MADE.match(parts.header(mail, "Auto-Submitted")) or _NOBODY.search(
+        parts.header(mail, "From")
+    ):
+        return "other"
+    return "out_of_office"
+
+
+def absent(text: str) -> bool:
+    """Whether words say that somebody is away or has left."""
+    return bool(_AWAY.search(text) or words("absences").search(text))
 
 
 def suspicious(mail: Mail, text: str) -> str | None:

@@ -1,30 +1,33 @@
-"""MIME, read so that no bytes raise: headers, addresses, ids and the text parts of a mail."""
+"""What stands in a mail, as text: headers, addresses, ids and bodies. No bytes raise."""
 
 import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from email import errors, policy
+from email.errors import HeaderParseError
 from email.header import decode_header, make_header
-from email.message import Message
-from email.parser import BytesParser
 from email.utils import getaddresses, parsedate_to_datetime
 
-import inscriptis
+from orchestrator.rules.mail.html import as_text
+from orchestrator.rules.mail.mime import Mail
 
-_LIMIT = 400_000  # characters of text that are looked at
-ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+")
+__all__ = ["ADDRESS", "Mail", "addresses", "body", "decoded", "header", "headers", "ids", "walk"]
+
+_LIMIT = 100_000  # characters of text that are looked at: a person types less, a thread is below
+ADDRESS = re.compile(
+    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]{1,128}@"
+    r"[A-Za-z0-9\u00a1-\U0010ffff-]{1,63}(?:\.[A-Za-z0-9\u00a1-\U0010ffff-]{1,63}){1,10}"
+)
 _ID = re.compile(r"<[^<>\s]{1,900}>")
-_LATE = re.compile(r"[\ud800-\udfff]")  # undecodable bytes, as the parser keeps them
-# compat32 hands headers out as they came; the modern policies parse, and raise, at access.
-_PARSER = BytesParser(policy=policy.compat32)
-
-Mail = Message
+_CONTROL = re.compile(r"[\ud800-\udfff\0]")
+_WRAPPED = re.compile(r"[ \t]*\r?\n[ \t]+|[\r\n]+")
+# What stands in for text of an unknown charset, most likely first.
+_OLD_CHARSETS = {"iso-8859-8-i": "iso-8859-8", "x-unknown": "utf-8", "unknown-8bit": "utf-8"}
 
 
 def parse(raw: bytes) -> Mail:
     """The mail in these bytes; any bytes are some mail."""
-    return _PARSER.parsebytes(raw)
+    return Mail(raw)
 
 
 def header(mail: Mail, name: str) -> str:
@@ -34,23 +37,40 @@ def header(mail: Mail, name: str) -> str:
 
 
 def headers(mail: Mail, name: str) -> list[str]:
-    """The decoded values of every such header."""
-    return [_decode(str(value)) for value in mail.get_all(name, [])]
+    """The decoded values of the first 50 such headers, each of at most 20,000 characters."""
+    return [_decode(value) for value in mail.all(name)[:50]]
 
 
-def _decode(value: str) -> str:
-    # An encoded word that is none: its letters are all there is.
-    with suppress(ValueError, LookupError, errors.HeaderParseError):
-        value = str(make_header(decode_header(value)))
-    return " ".join(_LATE.sub("\ufffd", value).split())
+def _decode(value: bytes) -> str:
+    text = _WRAPPED.sub(" ", to_text(value[:20_000], "utf-8"))
+    if "=?" in text:
+        # An encoded word that is none, or of no charset: its letters are all there is.
+        with suppress(ValueError, LookupError, HeaderParseError):
+            text = str(make_header(decode_header(text[:4000]))) + text[4000:]
+    return " ".join(_CONTROL.sub("\ufffd", text).split())
+
+
+def to_text(data: bytes, charset: str) -> str:
+    """Bytes as text, whatever their charset says: ISO-2022 is told by its escapes."""
+    escaped = b"\x1b$" in data or b"\x1b(" in data
+    for name in ("iso2022_jp_ext" if escaped else charset, charset, "utf-8"):
+        with suppress(LookupError, ValueError):
+            found = data.decode(_OLD_CHARSETS.get(name.lower(), name))
+            if isinstance(found, str):  # `rot13` and its like decode to something else
+                return found
+    return data.decode("cp1252" if not escaped else "ascii", "replace")
 
 
 def addresses(mail: Mail, *names: str) -> tuple[str, ...]:
     """The addresses in these headers, folded, in order, each once."""
-    raw = [str(value) for name in names for value in mail.get_all(name, [])]
+    raw = [
+        _CONTROL.sub("", to_text(value[:8000], "utf-8"))
+        for name in names
+        for value in mail.all(name)[:20]
+    ]
     try:
-        found = getaddresses([_LATE.sub("", value)[:20_000] for value in raw])
-    except (ValueError, IndexError, TypeError):
+        found = getaddresses(raw)
+    except (ValueError, IndexError, TypeError, RecursionError):
         found = []
     parsed = [address.strip().lower() for _, address in found if "@" in address]
     # A list that the library finds malformed comes back empty: then what looks like an address is.
@@ -67,53 +87,35 @@ def ids(mail: Mail, *names: str) -> tuple[str, ...]:
 def date(mail: Mail) -> datetime | None:
     """The Date header as UTC."""
     try:
-        at = parsedate_to_datetime(header(mail, "Date"))
+        at = parsedate_to_datetime(header(mail, "Date")[:200])
         return at.replace(tzinfo=at.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, IndexError):
         return None
 
 
 def content_type(mail: Mail) -> str:
     """The media type in lower case; an impossible one is text/plain (RFC 2045, 5.2)."""
-    return mail.get_content_type()
+    return mail.type.name
 
 
 def parameter(mail: Mail, name: str) -> str:
     """One parameter of Content-Type, folded; empty when it is missing or malformed."""
-    try:
-        value = mail.get_param(name, "")
-    except (ValueError, LookupError, TypeError):
-        return ""
-    return value.lower() if isinstance(value, str) else ""
+    return mail.type.params.get(name, "").lower()
 
 
-def walk(mail: Mail, *, into_mails: bool = False, depth: int = 0) -> Iterator[Mail]:
+def walk(mail: Mail, *, into_mails: bool = False, top: bool = True) -> Iterator[Mail]:
     """The parts of a mail, itself first; those of a mail inside it only when asked for."""
     yield mail
-    if depth > 30 or (content_type(mail) == "message/rfc822" and not into_mails and depth):
+    if not into_mails and not top and content_type(mail).startswith("message/"):
         return
-    payload = mail.get_payload()
-    for part in payload if isinstance(payload, list) else ():
-        if isinstance(part, Message):
-            yield from walk(part, into_mails=into_mails, depth=depth + 1)
+    for part in mail.parts:
+        yield from walk(part, into_mails=into_mails, top=False)
 
 
 def decoded(part: Mail) -> str:
     """The text of one leaf part, whatever its charset says."""
-    try:
-        data = part.get_payload(decode=True)
-    except (ValueError, LookupError, AssertionError):
-        data = None
-    if not isinstance(data, bytes):
-        payload = part.get_payload()
-        return _LATE.sub("\ufffd", payload)[:_LIMIT] if isinstance(payload, str) else ""
-    charset = parameter(part, "charset") or "utf-8"
-    for name in (charset, "utf-8"):
-        try:
-            return data[: 4 * _LIMIT].decode(name).replace("\r\n", "\n")[:_LIMIT]
-        except (LookupError, ValueError):
-            continue
-    return data.decode("latin-1").replace("\r\n", "\n")[:_LIMIT]
+    text = to_text(part.data[: 4 * _LIMIT], parameter(part, "charset") or "utf-8")
+    return _CONTROL.sub("\ufffd", text[:_LIMIT]).replace("\r\n", "\n").replace("\r", "\n")
 
 
 def body(mail: Mail) -> str:
@@ -121,22 +123,14 @@ def body(mail: Mail) -> str:
     plain: list[str] = []
     html: list[str] = []
     for part in walk(mail):
-        if part.is_multipart() or "attachment" in header(part, "Content-Disposition").lower():
+        if part.parts or "attachment" in header(part, "Content-Disposition").lower():
             continue
         match content_type(part):
-            case "text/plain":
+            case "text/plain" if len(plain) < 20:
                 plain.append(decoded(part))
-            case "text/html":
+            case "text/html" if len(html) < 5:
                 html.append(decoded(part))
-    text = "\n".join(one for one in plain if one.strip())
-    return text or "\n".join(html_text(one) for one in html)
-
-
-def html_text(html: str) -> str:
-    """HTML as plain text; quoted blocks get their `>`."""
-    marked = re.sub(r"(?is)<(style|script|head)\b.*?</\1>", "", html)
-    marked = re.sub(r"(?is)<blockquote\b.*", "<p>&gt; </p>", marked)
-    try:
-        return str(inscriptis.get_text(marked)) if marked.strip() else ""
-    except Exception:  # noqa: BLE001 - a parser of other people's HTML: its tags are dropped instead
-        return re.sub(r"<[^>]*>", " ", marked)
+            case name if name.startswith("multipart/") and len(plain) < 20:  # its parts are lost
+                plain.append(decoded(part))
+    text = "\n".join(one for one in plain if one.strip())[:_LIMIT]
+    return text or as_text("\n".join(html))

@@ -1,0 +1,147 @@
+"""Why a server refused: the coarse class of a failure, from its words and its codes.
+
+Words that name the cause come before codes, for many servers send 5.7.1 or 5.1.1 for everything;
+codes (RFC 3463 and its registry) before words that only hint; a bare SMTP code is last. Hosts,
+addresses and links are taken out first: `mx.spamfilter.example said: user unknown` is no blocking.
+"""
+
+import re
+from typing import Literal
+
+from orchestrator.rules.mail.fields import STATUS
+from orchestrator.rules.mail.words import words
+
+Class = Literal["hard", "mailbox_full", "policy", "transient", "other"]
+
+_MOST = 6000
+_NOISE = re.compile(  # 5.1.0 - Unknown address error: IronPort's word for any refusal
+    r"""(?ix) \b5\.1\.0 \s - \s unknown \s address \s error
+    | https?://\S{1,500} | www\.\S{1,300} | [^\s<>]{0,100}@[^\s<>]{1,200}
+    | (?<![\w.-])(?=[^\s]{0,60}[a-z])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8}\.?(?![\w])
+    | \[[0-9a-f.:]{3,45}\] | \b\d{1,3}(?:\.\d{1,3}){3}\b"""
+)
+
+# Links that a refusal carries in whatever language the rest is.
+_LINKS: tuple[tuple[Class, re.Pattern[str]], ...] = (
+    (
+        "hard",
+        re.compile(
+            r"(?i)support\.google\.com/mail/(?:\?p=(?:NoSuchUser|DisabledUser)|answer/6596)"
+        ),
+    ),
+    (
+        "mailbox_full",
+        re.compile(r"(?i)support\.google\.com/mail/(?:\?p=OverQuota|answer/(?:22370|6558))"),
+    ),
+    (
+        "policy",
+        re.compile(
+            r"(?i)groups\.google\.com/support|support\.google\.com/(?:a/answer/168383"
+            r"|mail/(?:answer/(?:81126|188131|690)|\?p=(?:Unsolicited|Blocked|Unauth)))"
+            r"|spamhaus\.org|barracudacentral\.org"
+            r"|spamcop\.net|dnsbl-lookup|sendersupport\.olc|mimecast\S{1,60}\?bcode|uceprotect\.net"
+        ),
+    ),
+)
+
+# Codes that say the address is gone: bad mailbox, system or syntax, moved, disabled, no route.
+_GONE_CODE = re.compile(r"5\.(?:1\.(?:[12346]|10)|2\.1|4\.4|7\.13)$")
+_SENDER_CODE = re.compile(r"[45]\.(?:1\.[789]|6\.\d+|7\.\d+)$")
+_FULL_CODE = re.compile(r"[45]\.2\.2$")
+_LATE_CODE = re.compile(r"(?:4\.\d+\.\d+|5\.4\.[0127]|5\.4\.3\d\d|5\.3\.2)$")
+_OTHER_CODE = re.compile(r"5\.(?:2\.[34]|3\.\d+|4\.\d+|5\.[1-9]\d*)$")
+
+
+def classify(status: str | None, diagnostic: str, text: str = "") -> tuple[Class, str]:
+    """The class of one failure and what it was decided on. `diagnostic`: what the server said of
+    this recipient; `text`: what else the report says, read only where the diagnostic is silent."""
+    status = worst(status, diagnostic)
+    for where, said in (("server", diagnostic), ("report", text)):
+        quiet = _quiet(said)
+        if status == "5.4.1" and "access denied" in quiet.lower():
+            return "hard", "5.4.1 access denied: Exchange's word for an unknown address"
+        if quiet and (found := _clear(said[:_MOST], quiet, status)):
+            return found[0], f"{where}: {found[1]}"
+        if where == "server":
+            if coded := _by_code(status):
+                return coded, f"status {status}"
+            if found := _unclear(quiet):
+                return found[0], f"{where}: {found[1]}"
+    if found := _unclear(_quiet(text)):
+        return found[0], f"report: {found[1]}"
+    return _by_reply(diagnostic or text)
+
+
+def worst(status: str | None, diagnostic: str) -> str | None:
+    """The status to go by: a vague one gives way to the one that the server itself quoted."""
+    vague = status is None or re.match(r"[45]\.(?:[013]\.0|\d+\.0)$", status)
+    if not vague:
+        return status
+    quoted = [one.group() for one in STATUS.finditer(diagnostic[:_MOST])]
+    clear = [one for one in quoted if not one.endswith(".0.0")]
+    return (clear or [status])[0]
+
+
+def _quiet(text: str) -> str:
+    """The words alone, without hosts, addresses and links, which may spell anything."""
+    return " ".join(_NOISE.sub(" ", text[:_MOST]).split())
+
+
+# Lists of words, the first that fits wins.
+_CLEAR: tuple[tuple[Class, str], ...] = (
+    ("policy", "sender"),
+    ("mailbox_full", "full"),
+    ("hard", "gone"),
+    ("policy", "blocked"),
+    ("other", "large"),
+    ("policy", "relay"),
+    ("transient", "late"),
+    ("other", "loop"),
+)
+
+
+def _clear(said: str, quiet: str, status: str | None) -> tuple[Class, str] | None:
+    """The class that words name, with the words."""
+    for name, pattern in _LINKS:
+        if found := pattern.search(said):
+            return name, f"link {found.group()}"
+    for name, list_name in _CLEAR:
+        if found := words(list_name).search(quiet):
+            late = name == "hard" and (status or "").startswith("4")  # they say: not yet
+            return "transient" if late else name, found.group().strip()[:60]
+    return None
+
+
+def _unclear(quiet: str) -> tuple[Class, str] | None:
+    found = words("hints").search(quiet)
+    return ("hard", found.group()[:60]) if found else None
+
+
+def _by_code(status: str | None) -> Class | None:
+    if status is None:
+        return None
+    codes: tuple[tuple[Class, re.Pattern[str]], ...] = (
+        ("mailbox_full", _FULL_CODE),
+        ("hard", _GONE_CODE),
+        ("policy", _SENDER_CODE),
+        ("transient", _LATE_CODE),
+        ("other", _OTHER_CODE),
+    )
+    return next((name for name, pattern in codes if pattern.match(status)), None)
+
+
+_REPLY = re.compile(r"(?<![\d.])([45]\d\d)(?=[\s\-:;,#)\]]|$)")
+_REPLIES: dict[str, Class] = {
+    "551": "hard", "511": "hard", "552": "mailbox_full",
+    "521": "policy", "554": "policy", "571": "policy", "541": "policy", "530": "policy",
+    "535": "policy",
+}  # fmt: skip
+
+
+def _by_reply(text: str) -> tuple[Class, str]:
+    """By a bare SMTP code (RFC 5321, 4.2.3): what servers mostly mean by it."""
+    found = _REPLY.search(text[:_MOST])
+    if found is None:
+        return "other", "no reason given"
+    code = found.group(1)
+    return _REPLIES.get(code, "transient" if code[0] == "4" else "other"), f"reply code {code}"
