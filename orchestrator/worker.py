@@ -120,7 +120,11 @@ class Worker:
         return made
 
     async def _beat(self, app: App, _now: datetime) -> int:
-        detail = {"sent": self.sender.sent, "commits": self.combiner.commits}
+        detail = {
+            "sent": self.sender.sent,
+            "commits": self.combiner.commits,
+            "refused": self.combiner.refused,
+        }
         async with transaction(app.engine) as conn:
             await heartbeats.beat(conn, self.name, json.dumps(detail))
         return 0
