@@ -12,9 +12,11 @@ from sqlalchemy import RowMapping
 
 from orchestrator.clock import database_now
 from orchestrator.commands.common import emit, err, out, run
+from orchestrator.commands.doubts import decide, print_doubt, who_decides
 from orchestrator.db import transaction
 from orchestrator.errors import NotFound
 from orchestrator.flows.close_task import close_task, outcomes
+from orchestrator.flows.lay_out_doubt import lay_out_doubt
 from orchestrator.rules import mail_reading
 from orchestrator.store import inbox, tasks, threads
 
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from orchestrator.wiring import App
 
 app = typer.Typer(help="What waits for a person.", no_args_is_help=True)
+app.command()(decide)
 
 _Id = Annotated[UUID, typer.Argument(help="The task's id.")]
 _Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
@@ -58,19 +61,23 @@ def list_(
 
 @app.command()
 def show(task_id: _Id, as_json: _Json = False) -> None:
-    """Show one task, with the answer that it is about and how it can end."""
+    """Show one task with what it is about: the answer, or all that is known of a message in doubt;
+    and how it can end."""
 
     async def work(opened: "App") -> dict[str, Any]:
         async with transaction(opened.engine) as conn:
             row = await tasks.get(conn, task_id)
             if row is None:
                 raise NotFound("There is no such task: `avtale tasks list` shows what is open.")
+            about = row["message_id"] if row["kind"] == "in_doubt" else None
+            doubt = await lay_out_doubt(opened, conn, about) if about else None
             event = row["detail"].get("provider_event")
             stored = await inbox.get(conn, UUID(event)) if event else None
             sent = await threads.sent_texts(conn, row["prospect_id"]) if stored else []
         found = mail_reading.read(bytes(stored["raw"]), sent=sent) if stored else None
         answer = {"subject": found.subject, "text": found.text} if found else None
-        return {**row, "answer": answer, "outcomes": sorted(outcomes(row["kind"]))}
+        ends = sorted(outcomes(row["kind"]))
+        return {**row, "answer": answer, "doubt": doubt, "outcomes": ends}
 
     task = run(work)
     if as_json:
@@ -79,6 +86,8 @@ def show(task_id: _Id, as_json: _Json = False) -> None:
     out.print(Text(task["title"], style="bold"))
     for name in ("kind", "state", "prospect_id", "step"):
         out.print(Text(f"{name:12}{task[name] or ''}"))
+    if task["doubt"]:
+        print_doubt(task["doubt"])
     if task["answer"]:
         out.print(Text(f"\n{task['answer']['subject']}\n\n{task['answer']['text']}\n"))
     out.print(Text(f"avtale tasks done {task_id} --outcome {'|'.join(task['outcomes'])}"))
@@ -105,6 +114,7 @@ def done(
                 task_id=task_id,
                 outcome=outcome,
                 now=await database_now(conn),
+                by=who_decides(),
                 until=until.date() if until else None,
             )
         opened.ring("plan")

@@ -37,9 +37,12 @@ async def close_task(
     task_id: UUID,
     outcome: str,
     now: datetime,
+    by: str = "a person",
+    only: str | None = None,
     **detail: Any,
 ) -> None:
-    """Mark a task done and do what its outcome says.
+    """Mark a task done and do what its outcome says. `by`: who decided, for the history. `only`:
+    refuse tasks of another kind.
 
     `unclear_answer`: what the answer means (interested, stop, no, not_now with `until`, a date), or
     `continue` when it was no answer. `undeliverable`: continue or stop. `in_doubt`: sent, retry or
@@ -49,6 +52,8 @@ async def close_task(
     seen = await tasks.get(conn, task_id)
     if seen is None:
         raise NotFound("There is no such task.")
+    if only is not None and seen["kind"] != only:
+        raise BadInput(f"This is no task about a message {only.replace('_', ' ')}.")
     if outcome not in outcomes(seen["kind"]):
         raise BadInput(f"This task can end in: {', '.join(sorted(outcomes(seen['kind'])))}.")
     owner: UUID | None = seen["prospect_id"]
@@ -67,6 +72,7 @@ async def close_task(
         task=str(task_id),
         task_kind=task["kind"],
         outcome=outcome,
+        decided_by=by,
     )
     if owner is None:
         return
@@ -74,7 +80,7 @@ async def close_task(
     if task["kind"] == "unclear_answer":
         await _answer(conn, keys, task, people[owner], outcome, now, detail.get("until"))
     elif task["kind"] == "in_doubt":
-        await _doubt(conn, task, row, people[owner], outcome, now)
+        await _doubt(conn, task, row, people[owner], outcome, now, by)
     elif row is not None:
         await _work(conn, task, row, people[owner], outcome, now)
 
@@ -152,6 +158,7 @@ async def _doubt(
     person: RowMapping,
     outcome: str,
     now: datetime,
+    by: str,
 ) -> None:
     """Somebody looked where the machine cannot: did the message leave?"""
     state = {"sent": "sent", "retry": "retry_wait", "abandoned": "abandoned"}[outcome]
@@ -171,7 +178,7 @@ async def _doubt(
         prospect_id=person["id"],
         enrollment_id=task["enrollment_id"],
         message_id=task["message_id"],
-        by="a person",
+        by=by,
     )
     step = own_step(message["kind"], message["step"])
     at_step = row is not None and row["state"] == "sending" and row["step"] == step

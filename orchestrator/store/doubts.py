@@ -142,3 +142,77 @@ async def overtake(
         return None
     done = await conn.execute(_OVERTAKE[2], values | {"evidence": evidence, "now": now})
     return done.mappings().one_or_none()
+
+
+_DOSSIER = text("""
+select m.id, m.kind, m.step, m.channel, m.state, m.handed_at, m.attempt, m.rfc_message_id,
+  m.last_detail, m.prospect_id, m.enrollment_id, m.sender_id, s.name as sender,
+  q.name as sequence, f.recipient, f.subject, f.text, e.state as enrollment_state,
+  e.answered_at is not null as answered,
+  (select h.detail->>'worker' from history h where h.prospect_id = m.prospect_id
+    and h.message_id = m.id and h.kind = 'message.sending' order by h.id desc limit 1) as worker,
+  (select count(*) from provider_events x
+    where x.sender_id = m.sender_id and x.received_at > m.handed_at) as events_of_sender,
+  (select count(*) from provider_events x
+    where x.message_id = m.id and x.received_at > m.handed_at) as events_of_message,
+  (select count(*) from engagements g
+    where g.prospect_id = m.prospect_id and g.recorded_at > m.handed_at) as answers
+from messages m join senders s on s.id = m.sender_id
+join enrollments e on e.id = m.enrollment_id join sequences q on q.id = e.sequence_id
+left join frozen f on f.message_id = m.id
+where m.id = :id
+""")
+
+
+async def dossier(conn: AsyncConnection, message_id: UUID) -> RowMapping | None:
+    """All that the tables hold about one message in doubt, but for its history."""
+    return (await conn.execute(_DOSSIER, {"id": message_id})).mappings().one_or_none()
+
+
+async def signs(conn: AsyncConnection, prospect_id: UUID, message_id: UUID) -> list[RowMapping]:
+    """What was asked and what came back about a message: at, kind and detail, oldest first."""
+    rows = await conn.execute(
+        text(
+            "select at, kind, detail from history where prospect_id = :who and message_id = :id"
+            " and kind in ('message.asked', 'message.evidence') order by id"
+        ),
+        {"who": prospect_id, "id": message_id},
+    )
+    return list(rows.mappings())
+
+
+_OPEN = text("""
+select t.id as task_id, m.id as message_id, m.step, m.kind, m.handed_at, s.name as sender,
+  q.name as sequence, f.recipient, f.subject, m.last_detail
+from tasks t join messages m on m.id = t.message_id join senders s on s.id = m.sender_id
+join enrollments e on e.id = m.enrollment_id join sequences q on q.id = e.sequence_id
+left join frozen f on f.message_id = m.id
+where t.kind = 'in_doubt' and t.state = 'open' and m.state = 'in_doubt'
+  and (cast(:ids as uuid[]) is null or t.id = any(cast(:ids as uuid[])))
+  and (cast(:sender as text) is null or s.name = :sender)
+  and (cast(:sequence as text) is null or q.name = :sequence)
+  and (cast(:after as timestamptz) is null or m.handed_at >= :after)
+  and (cast(:before as timestamptz) is null or m.handed_at < :before)
+order by m.handed_at, m.id limit :limit
+""")
+
+
+async def open_doubts(
+    conn: AsyncConnection,
+    *,
+    ids: Sequence[UUID] | None = None,
+    sender: str | None = None,
+    sequence: str | None = None,
+    after: datetime | None = None,
+    before: datetime | None = None,
+    limit: int = 1000,
+) -> Sequence[RowMapping]:
+    """Messages in doubt that a person is asked about: of these tasks, by the name of their sender
+    or sequence, handed over from `after` until `before`."""
+    values: dict[str, Any] = {
+        "ids": None if ids is None else list(ids),
+        "sender": sender,
+        "sequence": sequence,
+    }
+    values |= {"after": after, "before": before, "limit": limit}
+    return (await conn.execute(_OPEN, values)).mappings().all()

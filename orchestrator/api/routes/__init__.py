@@ -3,6 +3,7 @@
 from orchestrator.api.routes import (
     bookings,
     deliveries,
+    doubts,
     engagements,
     enroll,
     enrollments,
@@ -33,6 +34,7 @@ ROUTERS = (
     engagements.router,
     unlocks.router,
     bookings.router,
+    doubts.router,
     tasks.router,
     senders.router,
     hosts.router,

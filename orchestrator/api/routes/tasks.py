@@ -1,14 +1,14 @@
 """Tasks: work for a person, and what they decided."""
 
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
 from pydantic import Field
 
 from orchestrator.api.paging import Page, Paging
-from orchestrator.api.parts import Avtale, reach
+from orchestrator.api.parts import Avtale, Caller, reach
 from orchestrator.api.problems import responses
 from orchestrator.api.reading import read_one, read_page
 from orchestrator.api.shapes import In, Out
@@ -81,13 +81,15 @@ async def get_task(app: Avtale, task_id: UUID) -> Task:
 
 @router.post(
     "/{task_id}/done",
-    dependencies=[reach("tasks:write")],
     summary="Mark a task done",
     responses=responses(404, 409),
 )
-async def finish_task(app: Avtale, task_id: UUID, body: TaskDone) -> Task:
+async def finish_task(
+    app: Avtale, task_id: UUID, body: TaskDone, caller: Annotated[Caller, reach("tasks:write")]
+) -> Task:
     """Close the task; the sequence goes on as the outcome says."""
-    detail = {"until": body.until} if body.until else {}
+    detail: dict[str, Any] = {"until": body.until} if body.until else {}
+    detail["by"] = f"api key: {caller.name}"
     async with transaction(app.engine) as conn:
         now = await database_now(conn)
         await close_task(conn, app.keys, task_id=task_id, outcome=body.outcome, now=now, **detail)
