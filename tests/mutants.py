@@ -284,8 +284,8 @@ MUTANTS: dict[str, Mutant] = {
     "sleep while lanes finish": Mutant(
         "lanes",
         "orchestrator/sender.py",
-        "self._app.settings.send_connections or self._busy()",
-        "self._app.settings.send_connections",
+        "free = lane in self._passed_over and lane not in self._busy()",
+        "free = False",
         "tests/faults/test_lanes.py -k wakes",
     ),
 }

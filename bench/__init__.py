@@ -1,0 +1,1 @@
+"""Measurements of the product beside what the machine can do: `make bench`."""
