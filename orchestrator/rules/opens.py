@@ -171,7 +171,7 @@ def _in_company(
     fetcher, at = trace.hit.fetcher, trace.at
     if trace.kind != "trap" and any(_same(one, fetcher) for one in trapped):
         yield "fetcher_of_hidden_link"
-    elif trace.kind == "click" and any(abs(one.at - at) <= AROUND_TRAP for one in trapped):
+    elif _could_be_swept(trace) and any(abs(one.at - at) <= AROUND_TRAP for one in trapped):
         yield "beside_hidden_link"
     if trace.kind != "click":
         return
@@ -180,6 +180,11 @@ def _in_company(
     before = (one for one in probes if one.link == trace.link and one is not trace)
     if any(_same(one, fetcher) and _NOW <= at - one.at <= AFTER_PROBE for one in before):
         yield "same_as_a_probe"
+
+
+def _could_be_swept(trace: Trace) -> bool:
+    """A person may look by way of their proxy while their gateway is at work."""
+    return trace.kind == "click" or (trace.kind == "open" and not _is_proxy(trace.hit))
 
 
 def _same(one: Trace, fetcher: str) -> bool:

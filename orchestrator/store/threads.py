@@ -77,12 +77,15 @@ async def owners(conn: AsyncConnection, prospect_ids: Iterable[UUID]) -> dict[UU
         .scalar_subquery()
     )
     rows = await conn.execute(
-        select(*prospects.c["id", "first_name", "last_name"], mails, companies.c.domain)
+        select(
+            *prospects.c["id", "first_name", "last_name"], mails.label("mails"), companies.c.domain
+        )
         .outerjoin(companies, companies.c.id == prospects.c.company_id)
         .where(prospects.c.id.in_(list(prospect_ids)))
     )
     return {
-        one: Owner(first, last, tuple(has or ()), house) for one, first, last, has, house in rows
+        row.id: Owner(row.first_name, row.last_name, tuple(row.mails or ()), row.domain)
+        for row in rows
     }
 
 

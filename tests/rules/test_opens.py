@@ -162,6 +162,9 @@ def test_who_clicks_beside_the_hidden_link_is_the_scanner_by_another_address() -
     trap, edge = trace("trap", 0, SCANNER), AROUND_TRAP.total_seconds()
     assert grades(trap, trace("click", edge, PERSON))[1] == "machine"
     assert grades(trap, trace("click", edge + 1, PERSON))[1] == "ambiguous"
+    assert grades(trap, trace("open", edge, PERSON))[1] == "machine"
+    proxied = Hit("GET", GMAIL, fetcher="google")  # a person may look while their gateway does
+    assert grades(trap, trace("open", 1, proxied))[1] == "ambiguous"
 
 
 def test_who_is_not_known_is_nobodys_double() -> None:
