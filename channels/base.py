@@ -338,18 +338,34 @@ class Queryable(Protocol):
 
 
 @runtime_checkable
-class Keyed(Protocol):
-    """A channel of which only some accounts have a provider that honours our key."""
+class PartlyQueryable(Queryable, Protocol):
+    """A channel of which only some accounts can be asked."""
 
-    def key_seconds(self, account: Account) -> int | None:
-        """How long: the same message twice within it arrives once. None: it is not honoured."""
+    def can_ask(self, account: Account) -> bool:
+        """Whether this one can."""
         ...
 
 
-def key_seconds(channel: Channel, account: Account) -> int | None:
-    """How long the provider of this account honours our key, by what the channel declares."""
+def askable(channel: Channel, account: Account) -> bool:
+    """Whether the provider of this account can be asked, by what the channel declares."""
+    if isinstance(channel, PartlyQueryable):
+        return channel.can_ask(account)
+    return isinstance(channel, Queryable)
+
+
+@runtime_checkable
+class Keyed(Protocol):
+    """A channel of which only some accounts have a provider that honours our key."""
+
+    def key_seconds(self, account: Account, message: OutboundMessage) -> int | None:
+        """How long: this message twice within it arrives once. None: its key is not honoured."""
+        ...
+
+
+def key_seconds(channel: Channel, account: Account, message: OutboundMessage) -> int | None:
+    """How long the provider honours the key of this message, by what the channel declares."""
     if isinstance(channel, Keyed):
-        return channel.key_seconds(account)
+        return channel.key_seconds(account, message)
     return channel.capabilities.idempotent_seconds
 
 

@@ -10,10 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 
-from imapclient import IMAPClient, SocketTimeout
-
-from channels.email.settings import ImapSettings, is_loopback, tls_context
-from orchestrator.errors import SetupError
+from channels.email.imap import open_imap
+from channels.email.settings import ImapSettings
 
 LARGEST = 25 * 1024 * 1024  # bytes; of what is larger only the header is stored
 _CHUNK = 50  # mails whose size is asked for at once
@@ -35,7 +33,7 @@ class Mailbox:
 
     def __init__(self, settings: ImapSettings, password: str) -> None:
         self._settings = settings
-        self._client = self._connect()
+        self._client = open_imap(settings)
         try:
             if settings.username:
                 self._client.login(settings.username, password)
@@ -45,23 +43,6 @@ class Mailbox:
             self.close()
             raise
         self.uidvalidity = int(selected[b"UIDVALIDITY"])
-
-    def _connect(self) -> IMAPClient:
-        settings = self._settings
-        if settings.security == "plain_without_encryption":
-            if settings.username and not is_loopback(settings.host):
-                raise SetupError("a password never goes out in clear: use tls or starttls")
-            return IMAPClient(settings.host, settings.port, ssl=False, timeout=_TIMEOUT)
-        context = tls_context(settings.ca_file)
-        if settings.security == "tls":
-            return IMAPClient(settings.host, settings.port, ssl_context=context, timeout=_TIMEOUT)
-        client = IMAPClient(settings.host, settings.port, ssl=False, timeout=_TIMEOUT)
-        try:
-            client.starttls(ssl_context=context)
-        except BaseException:
-            client.shutdown()
-            raise
-        return client
 
     def uids_after(self, uid: int) -> list[int]:
         """UIDs above `uid`, rising. (`n:*` names the last mail even when it is below n: RFC 3501,
@@ -120,6 +101,3 @@ class Mailbox:
             self._client.logout()
         except Exception:  # noqa: BLE001 - the connection may be gone, and is dropped either way
             self._client.shutdown()
-
-
-_TIMEOUT = SocketTimeout(connect=20, read=60)

@@ -13,10 +13,13 @@ from channels.base import (
     PassPoint,
     Refused,
     SendResult,
+    Sent,
+    Unknown,
 )
 from channels.email import mime
 from channels.email.address import canonical_address, is_canonical
 from channels.email.classify import Phase
+from channels.email.imap import find_sent, message_id_of
 from channels.email.pool import Pool
 from channels.email.settings import EVENT_SECRETS, EmailSettings, parse_settings, read_settings
 
@@ -25,8 +28,9 @@ class EmailChannel:
     """SMTP submission: one recipient per transaction, at most one hand-over per `send`."""
 
     name = "email"
-    # No idempotent key and no way to ask: evidence or a person settles what is in doubt.
-    capabilities = Capabilities(threads=True, html=True, subject=True)
+    # Some accounts can be asked (a folder of sent mail), and some honour a key: each declares it.
+    # For the others, evidence or a person settles what is in doubt.
+    capabilities = Capabilities(threads=True, html=True, subject=True, queryable=True)
 
     def __init__(self) -> None:
         self._pool = Pool()
@@ -84,6 +88,32 @@ class EmailChannel:
             result = await connection.transact(sender, message, pass_point)
             stale = warm and connection.lost and connection.phase is Phase.MAIL
             return None if stale else result
+
+    def can_ask(self, account: Account) -> bool:
+        """Whether this sender declares a folder of sent mail."""
+        imap = read_settings(account).imap
+        return imap is not None and imap.sent_folder is not None
+
+    async def find(self, account: Account, message: OutboundMessage) -> Sent | Unknown | None:
+        """Look for the Message-ID in the folder of sent mail."""
+        try:
+            settings = read_settings(account).imap
+        except ValueError as error:
+            return Unknown(str(error)[:200])
+        if settings is None:
+            return Unknown("this sender has no mailbox")
+        password = account.secrets.get("imap_password", "")
+        named = message_id_of(message.payload)
+        return await asyncio.to_thread(find_sent, settings, password, named)
+
+    def key_seconds(self, account: Account, message: OutboundMessage) -> int | None:
+        """How long the provider honours the key that this mail carries, if it carries one."""
+        keyed = read_settings(account).idempotency
+        if keyed is None or not mime.carries(
+            message.payload, keyed.header, message.idempotency_key
+        ):
+            return None
+        return keyed.seconds
 
     def check_settings(self, settings: Mapping[str, Any], secrets: Mapping[str, str]) -> None:
         """Raises ValueError for settings that cannot work, naming the field."""

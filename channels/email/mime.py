@@ -100,7 +100,15 @@ def _headers(account: Account, settings: EmailSettings, draft: Draft) -> list[by
         lines.append(b"Auto-Submitted: auto-generated\r\n")
     if settings.events is not None:
         lines += tags.headers(settings.events.source, draft.message_id)
+    if settings.idempotency is not None:
+        lines.append(tokens(settings.idempotency.header, [str(draft.message_id)]))
     return lines
+
+
+def carries(payload: bytes, header: str, value: str) -> bool:
+    """Whether a frozen mail has this header with this value."""
+    head = payload.partition(b"\r\n\r\n")[0].split(b"\r\n")
+    return f"{header}: {value}".encode() in head
 
 
 def _date(draft: Draft) -> bytes:

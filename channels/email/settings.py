@@ -41,13 +41,20 @@ class _Settings(BaseModel):
 
 
 class ImapSettings(_Settings):
-    """Where the answers arrive. The password is `imap_password` among the secrets."""
+    """Where the answers arrive. The password is `imap_password` among the secrets.
+
+    `sent_folder`: where the provider puts what its SMTP server took, `\\Sent` for the one that it
+    marks so; a message in doubt is looked for there. `sent_holds`: whether it keeps `every` mail,
+    under the Message-ID that we gave it, so that one that is not there never left.
+    """
 
     host: str
     port: int = Field(993, ge=1, le=65535)
     security: Security = "tls"
     username: str = ""
     folder: str = "INBOX"
+    sent_folder: str | None = Field(None, min_length=1)
+    sent_holds: Literal["some", "every"] = "some"
     ca_file: str | None = None
 
     @model_validator(mode="after")
@@ -83,6 +90,25 @@ class EventSettings(_Settings):
         return self
 
 
+class KeySettings(_Settings):
+    """A provider that takes the same mail once when a header of it carries a key: Resend calls it
+    `Resend-Idempotency-Key` and keeps it for a day. `seconds`: how long it is kept."""
+
+    header: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9-]{2,60}$")
+    seconds: int = Field(24 * 3600, ge=60, le=30 * 24 * 3600)
+
+    @model_validator(mode="after")
+    def _one_of_its_own(self) -> Self:
+        if self.header.lower() in _HEADERS_OF_MAIL:
+            raise ValueError("the key needs a header of its own")
+        return self
+
+
+_HEADERS_OF_MAIL = frozenset(
+    {"from", "to", "cc", "bcc", "date", "subject", "sender", "reply-to", "message-id", "received"}
+    | {"references", "in-reply-to", "mime-version", "content-type", "content-transfer-encoding"}
+    | {"list-unsubscribe", "list-unsubscribe-post", "auto-submitted", "return-path"}
+)
 _TOPIC = re.compile(r"arn:aws(?:-[a-z]+)*:sns:[a-z0-9-]{1,40}:\d{12}:[\w.-]{1,256}", re.ASCII)
 # What must be among the secrets for a source to be believed.
 EVENT_SECRETS = {
@@ -127,6 +153,7 @@ class EmailSettings(_Settings):
     postmaster_name: str = ""
     imap: ImapSettings | None = None
     events: EventSettings | None = None
+    idempotency: KeySettings | None = None
 
     @model_validator(mode="after")
     def _no_password_in_clear(self) -> Self:

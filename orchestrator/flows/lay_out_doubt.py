@@ -6,10 +6,10 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import Queryable
+from channels.base import askable
 from orchestrator.rules import doubt as rules
 from orchestrator.rules import gate
-from orchestrator.store import doubts, heartbeats
+from orchestrator.store import doubts, heartbeats, senders
 from orchestrator.wiring import App
 
 _SHOWN = (
@@ -25,6 +25,8 @@ async def lay_out_doubt(app: App, conn: AsyncConnection, message_id: UUID) -> di
     row = await doubts.dossier(conn, message_id)
     if row is None:
         return None
+    channel = app.channels.get(row["channel"])
+    account = await senders.load_account(conn, app.keys, row["sender_id"])
     signs = await doubts.signs(conn, row["prospect_id"], message_id)
     known = rules.Known(
         kind=row["kind"],
@@ -33,7 +35,7 @@ async def lay_out_doubt(app: App, conn: AsyncConnection, message_id: UUID) -> di
             for one in signs
             if one["kind"] == "message.asked"
         ),
-        askable=isinstance(app.channels.get(row["channel"]), Queryable),
+        askable=channel is not None and askable(channel, account),
         events_of_sender=row["events_of_sender"],
         events_of_message=row["events_of_message"],
         answers=row["answers"],

@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import OutboundMessage, Queryable, Sent, Unknown, key_seconds
+from channels.base import OutboundMessage, Queryable, Sent, Unknown, askable, key_seconds
 from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.flows.ask_about_stranded import IN_DOUBT
@@ -81,12 +81,12 @@ async def _settle(app: App, row: RowMapping, now: datetime) -> bool:
         row["attempt"],
         row["age"],
         row["first_age"],
-        key_seconds=key_seconds(channel, account),
+        key_seconds=key_seconds(channel, account, message),
         superseded=bool(row["newer"]),
         call_at=row["call_at"],
     )
     answer: Sent | Unknown | None = Unknown("it cannot be asked")
-    if isinstance(channel, Queryable):
+    if isinstance(channel, Queryable) and askable(channel, account):
         try:
             answer = await channel.find(account, message)
         except Exception as error:  # noqa: BLE001 - a provider that cannot be asked settles nothing

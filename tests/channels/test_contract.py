@@ -17,6 +17,7 @@ from channels.base import (
     Sent,
     Stopped,
     Unknown,
+    key_seconds,
 )
 from channels.email.adapter import EmailChannel
 from channels.fake import FakeChannel
@@ -200,6 +201,15 @@ async def test_what_the_point_of_no_return_raises_comes_through(bench: Bench) ->
     with pytest.raises(LookupError):
         await bench.channel.send(bench.account, bench.message(), broken)
     assert bench.arrived() == 0
+
+
+async def test_the_same_key_twice_arrives_once_where_that_is_declared(bench: Bench) -> None:
+    """Of a channel that declares no key it is not known: nothing of it is sent twice by itself."""
+    message = bench.message()
+    for _ in range(2):
+        assert isinstance(await bench.channel.send(bench.account, message, passing()[0]), Sent)
+    keyed = key_seconds(bench.channel, bench.account, message)
+    assert (keyed is None) == (bench.arrived() == 2)
 
 
 async def test_twenty_at_once_do_not_mix(bench: Bench) -> None:

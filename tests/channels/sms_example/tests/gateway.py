@@ -47,12 +47,17 @@ class Gateway:
                 raise ConnectionResetError
             if fault == "hang":
                 await asyncio.sleep(20)
-            self.taken.append(json.loads(body))
+            self._take(json.loads(body))
         else:
             status = "200 OK"
         made = json.dumps(said).encode()
         writer.write(f"HTTP/1.1 {status}\r\nContent-Length: {len(made)}\r\n\r\n".encode() + made)
         await writer.drain()
+
+    def _take(self, message: dict[str, Any]) -> None:
+        """One message for one `reference`."""
+        if message.get("reference") not in {one.get("reference") for one in self.taken}:
+            self.taken.append(message)
 
 
 @asynccontextmanager

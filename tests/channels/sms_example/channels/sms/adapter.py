@@ -29,7 +29,8 @@ class SmsChannel:
     """Plain text to a phone number. It has no threads: an answer comes from the number."""
 
     name = "sms"
-    capabilities = Capabilities(max_length=1000, rate_scope="account")
+    # The gateway takes one message for one `reference`, for a day.
+    capabilities = Capabilities(max_length=1000, rate_scope="account", idempotent_seconds=86_400)
 
     def __init__(self) -> None:
         self._client = httpx.AsyncClient(follow_redirects=False, trust_env=False)
