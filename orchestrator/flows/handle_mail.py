@@ -7,28 +7,15 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.flows.engage import engage
+from orchestrator.flows.heeding import heed
 from orchestrator.flows.note_evidence import keep_evidence, note_evidence
 from orchestrator.flows.stop_person import stop_person
-from orchestrator.flows.suppress_address import suppress_address
-from orchestrator.flows.understanding import Understood, understand
+from orchestrator.flows.understanding import AS, Understood, understand
 from orchestrator.keys import Keys
 from orchestrator.rules.evidence import proven_by_mail
-from orchestrator.rules.gate import Grade
 from orchestrator.rules.matching import Match
 from orchestrator.rules.writers import Writer
 from orchestrator.store import inbox, standing
-
-# What a reading is as an engagement. A mail that may be automatic is ambiguous: a person reads it.
-_AS: dict[str, tuple[str, Grade]] = {
-    "reply": ("reply", "human"),
-    "unknown": ("mail", "ambiguous"),
-    "calendar": ("calendar", "ambiguous"),
-    "auto_reply": ("auto_reply", "machine"),
-    "bounce": ("bounce", "machine"),
-    "delayed": ("delayed", "machine"),
-    "complaint": ("complaint", "machine"),
-}
-
 
 # Why one of us has to read what somebody else answered.
 _WROTE: dict[Writer, str] = {
@@ -92,7 +79,7 @@ async def _act(
         await _by_another(conn, keys, event, mail, found, now)
         if found.writer != "theirs":
             return
-    kind, grade = _AS[reading.kind]
+    kind, grade = AS[reading.kind]
     await engage(
         conn,
         keys,
@@ -112,12 +99,7 @@ async def _act(
         happened_at=min(reading.date or event["received_at"], now),
         now=now,
     )
-    if reading.kind == "complaint":
-        await stop_person(conn, prospect_id=found.prospect_id, reason="complaint", now=now)
-    elif reading.kind == "bounce" and reading.hard and found.identity_id is not None:
-        await suppress_address(
-            conn, identity_id=found.identity_id, now=now, message_id=found.message_id
-        )
+    await heed(conn, reading, found, now)
 
 
 async def _by_another(

@@ -14,8 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.keys import Keys
 from orchestrator.rules import addresses, mail_reading, matching, meaning
+from orchestrator.rules.gate import Grade
 from orchestrator.rules.mail_reading import Reading
 from orchestrator.rules.matching import Known, Match
+from orchestrator.rules.rereading import Said
 from orchestrator.rules.writers import bare
 from orchestrator.rules.zones import is_zone
 from orchestrator.store import threads
@@ -34,6 +36,18 @@ class Readers:
 CURRENT = Readers()
 
 
+# What a reading is as an engagement. A mail that may be automatic is ambiguous: a person reads it.
+AS: dict[str, tuple[str, Grade]] = {
+    "reply": ("reply", "human"),
+    "unknown": ("mail", "ambiguous"),
+    "calendar": ("calendar", "ambiguous"),
+    "auto_reply": ("auto_reply", "machine"),
+    "bounce": ("bounce", "machine"),
+    "delayed": ("delayed", "machine"),
+    "complaint": ("complaint", "machine"),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Understood:
     """One mail, read. `match` None: nobody's, unless it is our `own`."""
@@ -43,6 +57,22 @@ class Understood:
     match: Match | None = None
     own: bool = False
     verdict: meaning.Verdict | None = None  # of a reply
+
+    def said(self) -> dict[UUID, Said]:
+        """What this mail is as engagements, by prospect: none where it is nobody's, two where one
+        prospect answered in another's thread."""
+        found = self.match
+        if found is None or self.own:
+            return {}
+        kind, grade = AS[self.reading.kind]
+        own = Said(kind, grade, self.verdict.meaning if self.verdict else None)
+        by_another = Said("mail", "ambiguous")
+        if self.reading.kind != "reply":
+            return {found.prospect_id: own}
+        if found.writer != "theirs":
+            return {found.prospect_id: by_another}
+        beside = {found.beside.prospect_id: by_another} if found.beside else {}
+        return beside | {found.prospect_id: own}
 
 
 async def understand(
