@@ -54,6 +54,11 @@ class Settings(BaseSettings):
     )
     poll_seconds: float = Field(600.0, gt=0, description="between looks at what webhooks left out")
     sweep_seconds: float = Field(1.0, gt=0)
+    late_after_hours: float = Field(
+        24,
+        gt=0,
+        description="what could have left longer ago than this waits for a person (`avtale late`)",
+    )
     sandbox: bool = False
     faults: bool = Field(False, description="this is a test of faults: crash points may be armed")
     crash_at: str = Field("", description="NAME:N[:kill|:stop] of channels/crash_points.py")

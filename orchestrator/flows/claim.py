@@ -11,9 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.crash_points import point
 from orchestrator.db import transaction
+from orchestrator.flows.ask_about_late import ask_about_late
 from orchestrator.flows.request_caps import within_request_caps
 from orchestrator.keys import Keys
-from orchestrator.rules import leaving, pacing
+from orchestrator.rules import late, leaving, pacing
 from orchestrator.rules.outgoing import OF_STEPS, MessageRow, own_step
 from orchestrator.rules.program import Program
 from orchestrator.rules.window import Window, is_open, next_common_opening, next_opening
@@ -81,7 +82,8 @@ async def claim(
             version: await sequences.load_program(conn, version)
             for version in {row["version_id"] for row in rows}
         }
-        going = await _sort_out(conn, rows, programs, lanes, now)
+        most = late.limit(app.settings.late_after_hours, sandbox=app.settings.sandbox)
+        going = await _sort_out(conn, rows, programs, lanes, now, most)
         going = await within_request_caps(conn, app, going, now)
         leased = await leases.lease(
             conn, [row["id"] for row in going], owner=owner, seconds=app.settings.lease_seconds
@@ -117,6 +119,7 @@ async def _open_lanes(
             zone=row["zone"],
             day=row["day"],
             used=row["used"],
+            free_since=row["free_since"],
         )
         hours = Window.model_validate(row["hours"])
         has = pacing.room(lane, now, share)
@@ -150,13 +153,14 @@ async def _sort_out(
     programs: dict[UUID, Program],
     lanes: _Lanes,
     now: datetime,
+    most: timedelta | None,
 ) -> list[RowMapping]:
     """Those that go; the others are held or dropped, with a line of history each."""
     going: list[RowMapping] = []
     holds: dict[UUID, tuple[datetime, str]] = {}
     drops: dict[UUID, tuple[str, str]] = {}
     for row in rows:
-        verdict = leaving.decide(_circumstances(row, programs, lanes, now), now)
+        verdict = leaving.decide(_circumstances(row, programs, lanes, now, most), now)
         match verdict:
             case leaving.Go():
                 going.append(row)
@@ -164,7 +168,10 @@ async def _sort_out(
                 holds[row["id"]] = (until or _later(now), reason)
                 if reason == "no_window":
                     await _ask_for_zone(conn, row, now)
-                await _tell(conn, row, "message.held", reason, now)
+                elif reason == "late":
+                    await ask_about_late(conn, row, now)
+                if reason != row["last_class"]:  # once, however often it is looked at
+                    await _tell(conn, row, "message.held", reason, now)
             case leaving.Drop(reason=reason, state=state):
                 drops[row["id"]] = (state, reason)
                 await _tell(conn, row, f"message.{state}", reason, now)
@@ -178,19 +185,25 @@ def _later(now: datetime) -> datetime:
 
 
 def _circumstances(
-    row: RowMapping, programs: dict[UUID, Program], lanes: _Lanes, now: datetime
+    row: RowMapping,
+    programs: dict[UUID, Program],
+    lanes: _Lanes,
+    now: datetime,
+    most: timedelta | None,
 ) -> leaving.Circumstances:
     opening: datetime | None = now
+    too_late = False
     if row["sender_id"] in lanes and row["kind"] in OF_STEPS:
         lane, _, hours = lanes[row["sender_id"]]
-        program = programs[row["version_id"]]
-        opening = next_common_opening(
-            [
-                (program.window, _zones(row), row["country"]),
-                (hours, frozenset({lane.zone}), None),
-            ],
-            now,
-        )
+        windows: list[tuple[Window, frozenset[str], str | None]] = [
+            (programs[row["version_id"]].window, _zones(row), row["country"]),
+            (hours, frozenset({lane.zone}), None),
+        ]
+        opening = next_common_opening(windows, now)
+        since = max(row["due_at"], lane.free_since or row["due_at"])
+        if late.overdue(since, now, most):  # most are not, and ask for no second opening
+            first = next_common_opening(windows, since)
+            too_late = first is not None and late.overdue(first, now, most)
     return leaving.Circumstances(
         kind=row["kind"],
         step=own_step(row["kind"], row["step"]),
@@ -204,6 +217,7 @@ def _circumstances(
         not_before=row["not_before"],
         sequence_active=row["sequence_active"],
         opening=opening,
+        late=too_late,
     )
 
 

@@ -9,6 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.errors import BadInput, Conflict, NotFound
 from orchestrator.flows import ending, going_on
+from orchestrator.flows.decide_late import OUTCOMES as OF_LATE
+from orchestrator.flows.decide_late import decide_late
 from orchestrator.flows.engage import engage
 from orchestrator.keys import Keys
 from orchestrator.rules import gate
@@ -21,6 +23,7 @@ OUTCOMES: dict[str, frozenset[str]] = {
     "undeliverable": frozenset({"continue", "stop"}),
     "stranded": frozenset({"continue", "stop"}),
     "in_doubt": frozenset({"sent", "retry", "abandoned"}),
+    "late": OF_LATE,
 }
 _ANY = frozenset({"done", "continue", "stop"})  # of every other kind
 
@@ -81,6 +84,8 @@ async def close_task(
         await _answer(conn, keys, task, people[owner], outcome, now, detail.get("until"))
     elif task["kind"] == "in_doubt":
         await _doubt(conn, task, row, people[owner], outcome, now, by)
+    elif row is not None and task["kind"] == "late" and outcome != "stop":
+        await decide_late(conn, task, row, people[owner], outcome, now)
     elif row is not None:
         await _work(conn, task, row, people[owner], outcome, now)
 

@@ -18,6 +18,7 @@ Reason = Literal[
     "window_closed",
     "no_window",
     "request_cap",
+    "late",
 ]
 
 
@@ -37,6 +38,7 @@ class Circumstances:
     not_before: datetime | None
     sequence_active: bool
     opening: datetime | None  # next instant inside the window, `now` itself when it is open
+    late: bool = False  # it could have left so long ago that a person looks at it first
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,8 @@ def decide(c: Circumstances, now: datetime) -> Go | Hold | Drop:
         return Hold("prospect_paused", None)
     if c.not_before is not None and c.not_before > now:
         return Hold("snoozed", c.not_before)
+    if c.late:
+        return Hold("late", None)
     if c.opening is None:
         return Hold("no_window", None)
     return Go() if c.opening <= now else Hold("window_closed", c.opening)

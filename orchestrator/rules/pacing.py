@@ -21,6 +21,7 @@ class Lane:
     zone: str
     day: date | None
     used: int
+    free_since: datetime | None = None  # when gap, cap and rest let it send again
 
 
 @dataclass(frozen=True, slots=True)

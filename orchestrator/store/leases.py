@@ -13,7 +13,8 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 _LANES = text("""
-select l.sender_id, l.day, l.used, s.daily_cap, s.gap_seconds, s.gap_jitter_seconds, s.zone, s.hours
+select l.sender_id, l.day, l.used, s.daily_cap, s.gap_seconds, s.gap_jitter_seconds, s.zone,
+  s.hours, greatest(l.free_at, l.parked_until) as free_since
 from lanes l join senders s on s.id = l.sender_id
 where s.paused_at is null
   and l.free_at <= :now
@@ -38,7 +39,8 @@ async def free_lanes(
 _ROW = """
 select m.id, m.enrollment_id, m.prospect_id, m.step, m.kind, m.channel, m.sender_id,
   m.identity_id, m.unlock_id, m.booking_id, m.thread_of, m.rfc_message_id, m.attempt,
-  m.fence, e.version_id, e.sequence_id, e.state as enrollment_state, e.step as enrollment_step,
+  m.fence, m.due_at, m.last_class, e.version_id, e.sequence_id, e.state as enrollment_state,
+  e.step as enrollment_step,
   e.answered_at is not null as answered, p.opted_out_at is not null as opted_out,
   p.paused_at is not null as prospect_paused, p.not_before, p.zone, p.country, p.phone,
   p.language, i.address, coalesce(i.state = 'usable', true) as address_usable,
@@ -162,7 +164,8 @@ _WAKE = text("""
 update messages m set due_at = :now
 from enrollments e
 where e.id = m.enrollment_id and m.state in ('pending', 'retry_wait') and m.due_at > :now
-  and m.last_class in ('sequence_paused', 'prospect_paused', 'missing_fact', 'enrollment_held')
+  and m.last_class in ('sequence_paused', 'prospect_paused', 'missing_fact', 'enrollment_held',
+    'late')
   and (e.sequence_id = :sequence or e.prospect_id = :prospect)
 """)
 

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, insert, select, update
+from sqlalchemy import RowMapping, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Account
@@ -116,6 +116,11 @@ async def resume(conn: AsyncConnection, sender_id: UUID) -> bool:
     await conn.execute(
         update(lanes)
         .where(lanes.c.sender_id == sender_id)
-        .values(parked_until=None, park_reason=None)
+        # Whoever resumes it decides that what waited may leave: it is not late from now on.
+        .values(
+            parked_until=None,
+            park_reason=None,
+            free_at=func.greatest(lanes.c.free_at, func.clock_timestamp()),
+        )
     )
     return made.rowcount == 1
