@@ -7,6 +7,7 @@ from contextlib import AsyncExitStack
 from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
+from uuid import UUID
 
 import pytest
 
@@ -216,7 +217,7 @@ async def test_twenty_at_once_do_not_mix(bench: Bench) -> None:
     sends = [
         bench.channel.send(
             bench.account,
-            bench.message(recipient=bench.person.format(number)),
+            bench.message(recipient=bench.person.format(number), message_id=UUID(int=99 + number)),
             passing()[0],
         )
         for number in range(20)
