@@ -9,12 +9,22 @@ from tests.faults.scenario import Tally
 _NOT_LEFT = {"pending", "leased", "retry_wait", "failed", "cancelled", "suppressed", "abandoned"}
 
 
+def name_of(made: Town) -> str:
+    """The SQL of the name that the ledger has for a message."""
+    return "cast(id as text)" if made.channel == "slack" else "rfc_message_id"
+
+
+def states(made: Town) -> dict[str, str]:
+    """What the database says of each message, by the name that the ledger has for it."""
+    return dict(made.query(f"select {name_of(made)}, state from messages"))
+
+
 def tally(made: Town, *, expected: int, kills: int = 0, stopped: int = 0) -> Tally:
     """The queue words of a town in which `expected` messages were due and all should have left,
     but for `stopped` that somebody said no to meanwhile."""
     return compare(
         made.handed_over(),
-        dict(made.query("select rfc_message_id, state from messages")),
+        states(made),
         expected=expected,
         kills=kills,
         stopped=stopped,

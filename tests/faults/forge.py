@@ -88,7 +88,10 @@ class Forge:
         asked = {"command": command, "env": env, "log": str(log), "parent": os.getpid()}
         self._child.stdin.write(json.dumps(asked).encode() + b"\n")
         self._child.stdin.flush()
-        return Forked(int(self._child.stdout.readline()))
+        answer = self._child.stdout.readline()
+        if not answer:
+            raise RuntimeError("the code cannot be imported: its traceback is above")
+        return Forked(int(answer))
 
     def close(self) -> None:
         """End the forge; what it forked goes on."""

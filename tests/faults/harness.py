@@ -34,6 +34,7 @@ from orchestrator.models.messages import lanes as sender_lanes
 from orchestrator.models.people import companies, identities, prospects
 from orchestrator.models.sequences import enrollments
 from tests import make
+from tests.channels.slack_server import SECRETS, WORKSPACE
 from tests.faults.forge import Forge, Forked
 
 ROOT = Path(__file__).parents[2]
@@ -84,6 +85,9 @@ class Town:
     ledger: Path
     env: dict[str, str]
     processes: list[Process] = field(default_factory=list)
+    world: make.World | None = None
+    senders: tuple[UUID, ...] = ()
+    channel: str = "email"
 
     def start(self, *command: str, fresh: bool = False, **env: str) -> Process:
         """Start `avtale <command>`; its log goes to a file of the town.
@@ -159,19 +163,43 @@ class Town:
         """Messages by state."""
         return Counter(dict(self.query("select state, count(*) from messages group by 1")))
 
-    def populate(self, people: int, *, lanes: int = 1, **sender: Any) -> None:
+    def populate(
+        self, people: int, *, lanes: int = 1, program: Any = ONE_STEP, **sender: Any
+    ) -> None:
         """Senders to the sink, one a lane, and `people` prospects, enrolled and due."""
         settings = {
             "host": "127.0.0.1",
             "port": self.sink_port,
             "security": "plain_without_encryption",
         }
+        if self.channel == "slack":
+            settings = {
+                "workspace": WORKSPACE,
+                "base_url": f"http://127.0.0.1:{self.sink_port}/api/",
+            }
+            sealed = Keys(SECRET.encode()).seal(SECRETS)
+            sender |= {"channel": "slack", "address": f"{WORKSPACE}:U0BOT", "secrets": sealed}
+            step = ONE_STEP["steps"][0] | {"channels": ["slack"]}
+            program = ONE_STEP | {"steps": [step]}
 
         async def fill(engine: AsyncEngine) -> None:
             async with transaction(engine) as conn:
-                world = await make.world(conn, program=ONE_STEP, settings=settings, **sender)
+                world = await make.world(conn, program=program, settings=settings, **sender)
                 others = [await add_sender(conn, world, settings, n) for n in range(1, lanes)]
-                await enroll_people(conn, world, people, senders=(world.sender, *others))
+                self.world, self.senders = world, (world.sender, *others)
+
+        self.with_engine(fill)
+        if people:
+            self.enroll(people)
+
+    def enroll(self, people: int) -> None:
+        """`people` prospects more, enrolled and due, with the senders in turn."""
+        world, senders, channel = self.world, self.senders, self.channel
+        assert world is not None
+
+        async def fill(engine: AsyncEngine) -> None:
+            async with transaction(engine) as conn:
+                await enroll_people(conn, world, people, senders=senders, channel=channel)
 
         self.with_engine(fill)
 
@@ -180,14 +208,14 @@ class Town:
         deadline = time.monotonic() + seconds
         while not done():
             if time.monotonic() > deadline:
-                logs = "\n".join(
-                    f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}"
-                    for path in sorted(self.home.glob("*.log"))
-                )
-                raise AssertionError(
-                    f"{what} took longer than {seconds} s: {self.states()}\n{logs}"
-                )
+                raise AssertionError(f"{what} took longer than {seconds} s: {self.trouble()}")
             time.sleep(0.1)
+
+    def trouble(self) -> str:
+        """Where things stand: the messages by state, and the ends of the newest logs."""
+        logs = sorted(self.home.glob("*.log"), key=lambda path: path.stat().st_mtime)[-4:]
+        ends = (f"--- {path.name}\n{path.read_text(errors='replace')[-1500:]}" for path in logs)
+        return "\n".join([str(self.states()), *ends])
 
 
 async def add_sender(conn: Any, world: make.World, settings: dict[str, Any], number: int) -> UUID:
@@ -212,7 +240,12 @@ async def add_sender(conn: Any, world: make.World, settings: dict[str, Any], num
 
 
 async def enroll_people(
-    conn: Any, world: make.World, count: int, *, senders: tuple[UUID, ...] = ()
+    conn: Any,
+    world: make.World,
+    count: int,
+    *,
+    senders: tuple[UUID, ...] = (),
+    channel: str = "email",
 ) -> list[UUID]:
     """`count` prospects with an address each, enrolled in the world's sequence and due, with the
     senders in turn."""
@@ -234,9 +267,9 @@ async def enroll_people(
             {
                 "id": uuid7(),
                 "prospect_id": owner,
-                "channel": "email",
+                "channel": channel,
                 "address": address,
-                "address_hash": keys.address_hash("email", address),
+                "address_hash": keys.address_hash(channel, address),
             }
             for owner, address in zip(owners, addresses, strict=True)
         ],
@@ -262,11 +295,15 @@ async def enroll_people(
 
 def start_sink(home: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], int]:
     """The sandbox's SMTP server as a process of its own; it keeps a ledger."""
+    return _start_sink(
+        *("orchestrator.sandbox.smtp", "--port", "0"),
+        *("--ledger", str(home / "ledger.tsv"), *arguments),
+    )
+
+
+def _start_sink(*module: str) -> tuple[subprocess.Popen[bytes], int]:
     child = subprocess.Popen(
-        [
-            *(sys.executable, "-m", "orchestrator.sandbox.smtp", "--port", "0"),
-            *("--ledger", str(home / "ledger.tsv"), *arguments),
-        ],
+        [sys.executable, "-m", *module],
         stdout=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         cwd=ROOT,
@@ -276,13 +313,16 @@ def start_sink(home: Path, *arguments: str) -> tuple[subprocess.Popen[bytes], in
 
 
 @contextmanager
-def town(*, sink: tuple[str, ...] = (), **env: str) -> Iterator[Town]:
-    """Servers, a sink, and a clean end for all of them."""
+def town(*, sink: tuple[str, ...] = (), channel: str = "email", **env: str) -> Iterator[Town]:
+    """Servers, a sink (an SMTP server, or a Slack), and a clean end for all of them."""
     home = Path(tempfile.mkdtemp(prefix="avtale-faults-"))
     shutil.copytree(migrated(), home / "data" / "postgres")
     servers = Embedded(home / "data")
-    sink_process, port = start_sink(home, *sink)
-    made = Town(home, servers, port, home / "ledger.tsv", {})
+    if channel == "slack":
+        sink_process, port = _start_sink("tests.faults.slack_sink", str(home / "ledger.tsv"))
+    else:
+        sink_process, port = start_sink(home, *sink)
+    made = Town(home, servers, port, home / "ledger.tsv", {}, channel=channel)
     try:
         endpoints = servers.start()
         made.env = {

@@ -40,8 +40,15 @@ def kill(made: Town, worker: Process) -> Kill:
     at = time.time()
     worker.kill()
     worker.wait()
+    return look(made, worker, at)
+
+
+def look(made: Town, worker: Process, at: float | None = None) -> Kill:
+    """What a worker held that has died (just now, or at `at`)."""
+    at = at or time.time()
+    name = audit.name_of(made)
     held = made.query(
-        "select rfc_message_id, state from messages where split_part(lease_owner, ':', 2) = :pid",
+        rf"select {name}, state from messages where split_part(lease_owner, '\:', 2) = :pid",
         pid=str(worker.pid),
     )
     return Kill(at, dict(held))
