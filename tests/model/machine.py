@@ -256,9 +256,13 @@ class Machine(RuleBasedStateMachine):
         ]
 
     def _tell(self, pick: int, order: str, *stands: str) -> None:
-        if found := self._hands(*stands):
-            worker, message = found[pick % len(found)]
-            self.do(worker.tell(message, order))
+        """One of them, or (7) all but the first."""
+        found = self._hands(*stands)
+        for worker, message in (
+            found[1:] if pick == 7 and len(found) > 1 else [found[pick % len(found)]]
+        ):
+            if message in worker.hands:
+                self.do(worker.tell(message, order))
 
     @precondition(lambda self: self._hands("connected"))
     @rule(pick=few, how=st.sampled_from(["go"] * 6 + sorted(EARLY)))
@@ -304,10 +308,27 @@ class Machine(RuleBasedStateMachine):
         else:
             self.house.cuts.append(how)
 
-    @rule(name=st.sampled_from(sorted(TIMES)))
-    def time_passes(self, name: str) -> None:
-        """Workers that stand somewhere have slept meanwhile."""
+    @rule(name=st.sampled_from(sorted(TIMES)), swept=st.sampled_from([True, True, False]))
+    def time_passes(self, name: str, swept: bool) -> None:
+        """Workers that stand somewhere have slept meanwhile; sweepers have not, as a rule."""
         self.do(self.house.pass_by(TIMES[name]))
+        if swept:
+            self.do(sweep(self.house.app, self.house.clock.now))
+
+    @precondition(lambda self: self._hands("connected"))
+    @rule(order=st.sampled_from(["go", "go", "greylisted", "ill lane"]))
+    def overtake(self, order: str) -> None:
+        """A worker sleeps past its leases, another one hands its messages over; then it wakes."""
+        worker, message = self._hands("connected")[0]
+        other = next(one for one in self.house.workers if one is not worker)
+        self.time_passes("past a lease", True)
+        self.do(other.claim(self.house.clock, 10))
+        if message in other.hands:
+            self.do(other.tell(message, "go"))
+        if message in other.hands:
+            self.do(other.tell(message, "go"))
+        if message in worker.hands:
+            self.do(worker.tell(message, order))
 
     @rule(what=st.sampled_from(["sweep", "sweep", "ask", "ask in vain"]))
     def tidy(self, what: str) -> None:
