@@ -78,7 +78,7 @@ def _read(
     body = parts.body(mail)
     report = reports.read(mail, body) or _automatic(mail, body)
     kind, reasons = (report.kind, report.reasons) if report else _judge(mail, own)
-    text = quotes.written(body, sent) if kind in ("reply", "unknown") else ""
+    text = quotes.written(_short(body), sent) if kind in ("reply", "unknown") else ""
     if kind == "reply" and (doubt := automatic.suspicious(mail, text)):
         kind, reasons = "unknown", (doubt,)
     senders = parts.addresses(mail, "From")
@@ -95,7 +95,7 @@ def _read(
         message_id=own_ids[0] if own_ids else None,
         in_reply_to=parts.ids(mail, "In-Reply-To"),
         references=parts.ids(mail, "References"),
-        original_ids=reports.original_ids(mail, body) if report else (),
+        original_ids=(report.ids or reports.original_ids(mail, body)) if report else (),
         to=to,
         tokens=_tokens(mail, to),
         class_=report.class_ if report else "",
@@ -107,6 +107,13 @@ def _read(
     )
 
 
+def _short(body: str) -> str:
+    """The part of a text that a person may have written: the rest is the thread."""
+    return "\n".join(body[:_MOST_TEXT].split("\n", _MOST_LINES)[:_MOST_LINES])
+
+
+_MOST_TEXT = 40_000  # characters
+_MOST_LINES = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # of a mail without a date: its months have no year
 
 

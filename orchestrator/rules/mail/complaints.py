@@ -25,6 +25,7 @@ _FIELD = r"(?im)^{}[ \t]*:[ \t]*(.+(?:\n[ \t].+)*)$"
 _LOOP_SUBJECT = re.compile(
     r"(?i)complaint about (?:message|e-?mail) from|\bfeedback loop\b|\babuse report\b"
 )
+_BY_PROGRAM = re.compile(r"(?i)sent this e-?mail to unsubscribe")
 _ASKED = re.compile(r"(?i)^\W*(?:list-?)?unsubscribe\b[^a-z]{0,40}$")
 
 
@@ -68,7 +69,7 @@ def other(mail: Mail, text: str) -> Report | None:
         who = tuple(hotmail[:1]) or complainers(mail, "")
         return Report("complaint", "abuse", ("a feedback loop's forward",), who)
     automatic = parts.header(mail, "Auto-Submitted").lower().startswith("auto")
-    if automatic and _ASKED.match(subject):
+    if (automatic or _BY_PROGRAM.search(text[:2000])) and _ASKED.match(subject):
         who = parts.addresses(mail, "From")
         return Report("complaint", "opt_out", ("sent by a mail program to unsubscribe",), who)
     return notification(text)

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from orchestrator.rules.mail.parts import ADDRESS
 
-_MOST = 60_000  # characters of one report
-_MOST_RECIPIENTS = 200
+_MOST = 30_000  # characters of one report
+_MOST_RECIPIENTS = 100
 _FIELD = re.compile(r"([A-Za-z][A-Za-z0-9-]{1,40})[ \t]*:[ \t]*(.*)")
 # An address may also be quoted, or in angle brackets, or of RFC 6533 (utf-8; jos\x{E9}@...).
 QUOTED = re.compile(r'"[^"\s]{1,100}"@[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,10}')

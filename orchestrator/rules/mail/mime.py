@@ -27,7 +27,7 @@ _REST = re.compile(rb"(--)?[ \t]{0,200}(?:\r?\n|\Z)")
 _BLANK = re.compile(rb"\n\r?\n")
 # The first line of a body whose header lost its boundary: a delimiter, and a field of a part.
 _SNIFFED = re.compile(
-    rb"\A\s{0,200}(?:[^\n]{0,300}\n){0,4}?--([^\s]{1,70})[ \t]*\r?\n(?i:content-)"
+    rb"\s{0,200}(?:[^\n]{0,300}\n){0,4}?--([^\s]{1,70})[ \t]*\r?\n(?i:content-)"
 )
 
 
@@ -157,7 +157,7 @@ def _head(raw: bytes, start: int, end: int) -> tuple[list[tuple[bytes, bytes]], 
         elif _FIELD.match(line):
             name, _, value = line.partition(b":")
             fields.append((name.strip().lower(), [value]))
-        elif not (at == start and line.startswith((b"From ", b">From "))):
+        elif not (not fields and line.startswith((b"From ", b">From "))):
             return _joined(fields), at  # no field: the blank line is missing, this is the body
         at += len(line)
     return _joined(fields), at

@@ -16,7 +16,7 @@ Class = Literal["hard", "mailbox_full", "policy", "transient", "other"]
 _MOST = 6000
 _NOISE = re.compile(  # 5.1.0 - Unknown address error: IronPort's word for any refusal
     r"""(?ix) \b5\.1\.0 \s - \s unknown \s address \s error
-    | https?://\S{1,500} | www\.\S{1,300} | [^\s<>]{0,100}@[^\s<>]{1,200}
+    | https?://\S{1,500} | www\.\S{1,300} | [^\s<>()]{0,100}@[\w.-]{1,200}
     | (?<![\w.-])(?=[^\s]{0,60}[a-z])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8}\.?(?![\w])
     | \[[0-9a-f.:]{3,45}\] | \b\d{1,3}(?:\.\d{1,3}){3}\b"""
 )
@@ -46,6 +46,10 @@ _LINKS: tuple[tuple[Class, re.Pattern[str]], ...] = (
 
 # Codes that say the address is gone: bad mailbox, system or syntax, moved, disabled, no route.
 _GONE_CODE = re.compile(r"5\.(?:1\.(?:[12346]|10)|2\.1|4\.4|7\.13)$")
+_SENDER_STATUS = re.compile(r"[45]\.1\.[789]$")  # bad sender (RFC 3463, 3.2)
+_AT_DATA = re.compile(
+    r"(?i)(?:in reply to|response to|after|smtp command:?)\W{0,9}(?:end of )?data\b"
+)
 _SENDER_CODE = re.compile(r"[45]\.(?:1\.[789]|6\.\d+|7\.\d+)$")
 _FULL_CODE = re.compile(r"[45]\.2\.2$")
 _LATE_CODE = re.compile(r"(?:4\.\d+\.\d+|5\.4\.[0127]|5\.4\.3\d\d|5\.3\.2)$")
@@ -56,20 +60,38 @@ def classify(status: str | None, diagnostic: str, text: str = "") -> tuple[Class
     """The class of one failure and what it was decided on. `diagnostic`: what the server said of
     this recipient; `text`: what else the report says, read only where the diagnostic is silent."""
     status = worst(status, diagnostic)
-    for where, said in (("server", diagnostic), ("report", text)):
-        quiet = _quiet(said)
-        if status == "5.4.1" and "access denied" in quiet.lower():
-            return "hard", "5.4.1 access denied: Exchange's word for an unknown address"
-        if quiet and (found := _clear(said[:_MOST], quiet, status)):
-            return found[0], f"{where}: {found[1]}"
-        if where == "server":
-            if coded := _by_code(status):
-                return coded, f"status {status}"
-            if found := _unclear(quiet):
-                return found[0], f"{where}: {found[1]}"
-    if found := _unclear(_quiet(text)):
+    found = _decide(status, diagnostic, text)
+    if found[0] == "hard" and at_data(diagnostic, text):
+        # RCPT was accepted: what was refused is the message, whatever the words.
+        return "policy", f"{found[1]}, but only after DATA"
+    return found
+
+
+def _decide(status: str | None, diagnostic: str, text: str) -> tuple[Class, str]:
+    if status and _SENDER_STATUS.match(status):
+        return "policy", f"status {status}"
+    if status == "5.4.1" and "access denied" in diagnostic[:_MOST].lower():
+        return "hard", "5.4.1 access denied: Exchange's word for an unknown address"
+    quiet = _quiet(diagnostic)
+    if found := _clear(diagnostic[:_MOST], quiet, status):
+        return found[0], f"server: {found[1]}"
+    if coded := _by_code(status):
+        return coded, f"status {status}"
+    if found := _unclear(quiet):
+        return found[0], f"server: {found[1]}"
+    quiet = _quiet(text)
+    if found := _clear(text[:_MOST], quiet, status) or _unclear(quiet):
         return found[0], f"report: {found[1]}"
+    if status and status.startswith("4"):
+        return "transient", f"status {status}"
     return _by_reply(diagnostic or text)
+
+
+def at_data(diagnostic: str, text: str) -> bool:
+    """Whether the refusal came in reply to DATA, and not to an RCPT sent ahead of it (RFC 2920)."""
+    if _AT_DATA.search(diagnostic[:_MOST]):
+        return True
+    return bool(_AT_DATA.search(text[:_MOST])) and not re.search(r"\b503\b", text[:_MOST])
 
 
 def worst(status: str | None, diagnostic: str) -> str | None:
@@ -102,6 +124,8 @@ _CLEAR: tuple[tuple[Class, str], ...] = (
 
 def _clear(said: str, quiet: str, status: str | None) -> tuple[Class, str] | None:
     """The class that words name, with the words."""
+    if not said:
+        return None
     for name, pattern in _LINKS:
         if found := pattern.search(said):
             return name, f"link {found.group()}"
@@ -118,7 +142,7 @@ def _unclear(quiet: str) -> tuple[Class, str] | None:
 
 
 def _by_code(status: str | None) -> Class | None:
-    if status is None:
+    if status is None or status.endswith(".0.0"):
         return None
     codes: tuple[tuple[Class, re.Pattern[str]], ...] = (
         ("mailbox_full", _FULL_CODE),

@@ -14,3 +14,4 @@ class Report:
     status: str | None = None  # enhanced status code (RFC 3463)
     hard: bool = False
     feedback_type: str | None = None
+    ids: tuple[str, ...] = ()  # of the message it is about, where the report is inside another mail

@@ -2,6 +2,7 @@
 the bounces of those that follow no standard."""
 
 import re
+from dataclasses import replace
 
 from orchestrator.rules.mail import complaints, fields, parts, prose, refusals, returned
 from orchestrator.rules.mail.fields import Record
@@ -10,6 +11,7 @@ from orchestrator.rules.mail.report import Report
 from orchestrator.rules.mail.words import beginning, words
 
 _STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
+_MOST_CAUSES = 8  # of one report that are looked into
 _FROM_MACHINE = re.compile(
     r"(?i)(mailer[-_.]?(?:daemon|deamon)|post[-_.]?mast(?:er)?\b|mail ?deliver"
     r"|mail ?system|mail-daemon|\bbounce|mdaemon|delivery (?:subsystem|system|agent|report)"
@@ -49,9 +51,12 @@ def read(mail: Mail, text: str | None = None, *, depth: int = 0) -> Report | Non
         return _loose(mail, text, "multipart/report")
     if noted_failures := complaints.records_of_notification(text):
         return _told(mail, noted_failures, "", "a bounce notification (Amazon SES)")
+    told_inside = _inside(mail, depth)
+    if told_inside and len(text.split()) < 40:  # a cover and nothing else
+        return told_inside
     if _looks_like_a_bounce(mail, text):
         return _loose(mail, text, "a bounce in prose")
-    return _inside(mail, depth)
+    return told_inside
 
 
 def _disposition(mail: Mail, part: Mail, text: str) -> Report:
@@ -87,7 +92,7 @@ def _inside(mail: Mail, depth: int) -> Report | None:
         return None
     for inner in returned.embedded(mail)[:3]:
         if found := read(inner, depth=1):
-            return found
+            return replace(found, ids=original_ids(inner, parts.body(inner)))
     return None
 
 
@@ -107,7 +112,8 @@ def _told(mail: Mail, listed: list[Record], text: str, source: str) -> Report | 
             "auto_reply", "other", (f"{source}: {', '.join(actions)}",), to, listed[0].status
         )
     split = returned.split(text)
-    told = [refusals.classify(one.status, one.diagnostic, split.said) for one in about]
+    causes = list(dict.fromkeys((one.status, one.diagnostic) for one in about))[:_MOST_CAUSES]
+    told = [refusals.classify(status, said, split.said) for status, said in causes]
     to = tuple(dict.fromkeys(one.recipient for one in about if one.recipient))
     class_, why = told[0]
     return Report(
@@ -116,7 +122,7 @@ def _told(mail: Mail, listed: list[Record], text: str, source: str) -> Report | 
         reasons=(f"{source}: {'failed' if failed else 'delayed'}", why),
         recipients=to or prose.recipients(mail, split),
         status=refusals.worst(about[0].status, about[0].diagnostic),
-        hard=bool(failed) and all(one == "hard" for one, _ in told),
+        hard=bool(failed) and len(causes) < _MOST_CAUSES and all(one == "hard" for one, _ in told),
     )
 
 

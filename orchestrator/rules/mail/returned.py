@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from orchestrator.rules.mail import parts
 from orchestrator.rules.mail.parts import Mail
 
-_MOST = 60_000
+_MOST = 24_000  # characters of a report; what it returns begins there or is attached
+_MOST_LINES = 2_000
 # Fields that begin a returned header; a report itself writes few of them at the start of a line.
 _STRONG = re.compile(
     r"(?im)^[> \t]{0,8}(?:received|return-path|message-id|mime-version|x-mailer|dkim-signature"
@@ -61,8 +62,8 @@ def split(text: str) -> Split:
 def _titles(text: str) -> Iterator[int]:
     """Where a line announces the returned message."""
     at = 0
-    for line in text.splitlines(keepends=True):
-        if len(line) < 140:
+    for line in text.splitlines(keepends=True)[:_MOST_LINES]:
+        if 8 < len(line) < 140:
             bare = _ORNAMENT.sub("", line, count=1) if not line[:1].isalnum() else line
             # Plain prose begins like this as well; a title is set apart, or ends in a colon.
             marked = bare is not line or line.rstrip().endswith((":", ".", "-"))
@@ -108,13 +109,15 @@ def ids(mail: Mail, text: str) -> tuple[str, ...]:
     for part in parts.walk(mail):
         if parts.content_type(part) in ("message/feedback-report", "message/delivery-status"):
             found += _bracketed(_ID.findall(parts.decoded(part)))
-    quoted = _bracketed(_ID.findall(split(text).returned))
-    found += reversed(quoted) if nested(split(text)) else quoted
+    cut = split(text)
+    quoted = _bracketed(_ID.findall(cut.returned))
+    found += reversed(quoted) if nested(cut) else quoted
     certain = set(found)  # also where it is the report's own, as some gateways write it
     found += _bracketed(_ID.findall(text[:_MOST]))
-    for part in parts.walk(mail):
-        if part is not mail and parts.content_type(part) in ("text/plain", "text/html"):
-            found += _bracketed(_ID.findall(parts.decoded(part)[:_MOST]))
+    if not found:
+        for part in itertools.islice(parts.walk(mail), 1, 8):
+            if parts.content_type(part) in ("text/plain", "text/html"):
+                found += _bracketed(_ID.findall(parts.decoded(part)[:_MOST]))
     found += parts.ids(mail, "X-Original-Message-ID", "Original-Message-ID", "In-Reply-To")
     found += reversed(parts.ids(mail, "References"))
     found += _bracketed(_LOOSE_ID.findall(text[:_MOST]))
