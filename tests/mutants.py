@@ -34,6 +34,7 @@ POINT = "tests/flows/test_point_of_no_return.py"
 TABLES = "migrations/versions/v0001_first_tables.py"
 GUARDS = "migrations/versions/v0002_guards.py"
 CALLS = "tests/store/test_call_guards.py"
+EVIDENCE, RECONCILE = "tests/flows/test_evidence.py", "tests/flows/test_reconcile.py"
 WINDOW = "orchestrator/rules/window.py"
 
 MUTANTS: dict[str, Mutant] = {
@@ -64,6 +65,69 @@ MUTANTS: dict[str, Mutant] = {
         "update messages set state = 'in_doubt', lease_owner",
         "update messages set state = 'retry_wait', lease_owner",
         POINT,
+    ),
+    "an older thread proves that it left": Mutant(
+        "L2",
+        "orchestrator/rules/evidence.py",
+        "reading.in_reply_to or reading.references[-1:]",
+        "reading.in_reply_to or reading.references",
+        f"{EVIDENCE} -k names_it_not",
+    ),
+    "an event of another person proves that it left": Mutant(
+        "L2",
+        "orchestrator/rules/evidence.py",
+        " and about == person",
+        "",
+        f"{EVIDENCE} -k another_person",
+    ),
+    "evidence before the doubt is forgotten": Mutant(
+        "L2",
+        "orchestrator/flows/note_evidence.py",
+        "        await keep_evidence(conn, message_id, kind, now)\n",
+        "",
+        f"{EVIDENCE} -k before_the_doubt",
+    ),
+    "evidence does not stop a second copy": Mutant(
+        "L2",
+        "orchestrator/flows/note_evidence.py",
+        "row = await doubts.overtake(conn, message_id, evidence=kind, now=now)",
+        "pass",
+        f"{EVIDENCE} -k send_again",
+    ),
+    "a key after its time": Mutant(
+        "L2",
+        "orchestrator/rules/doubt.py",
+        "return doubt.first_age + later < doubt.key_seconds / 2",
+        "return True",
+        f"{RECONCILE} -k by_itself",
+    ),
+    "the same key after a stop": Mutant(
+        "L4",
+        "orchestrator/flows/send_same_key.py",
+        "            and await _still_may(app, row, at)\n",
+        "",
+        f"{RECONCILE} -k forbids",
+    ),
+    "the same key at night": Mutant(
+        "L5",
+        "orchestrator/flows/send_same_key.py",
+        "            and await _window_open(app, row, at)\n",
+        "",
+        f"{RECONCILE} -k forbids",
+    ),
+    "what is not there after days never left": Mutant(
+        "L2",
+        "orchestrator/rules/doubt.py",
+        "return doubt.age < ABSENCE_PROVES",
+        "return True",
+        f"{RECONCILE} -k is_asked",
+    ),
+    "outreach in doubt is sent again": Mutant(
+        "L2",
+        "orchestrator/rules/doubt.py",
+        'if doubt.kind in OF_STEPS:\n        return "person"',
+        'if doubt.kind in OF_STEPS:\n        return "again"',
+        f"{RECONCILE} -k without_any",
     ),
     "any transition": Mutant(
         "L2",

@@ -40,6 +40,18 @@ ImapUsername = Annotated[
     typer.Option("--imap-username", help=f"Its password: {IMAP_PASSWORD}, or asked for."),
 ]
 ImapFolder = Annotated[str | None, typer.Option("--imap-folder")]
+ImapSent = Annotated[
+    str | None,
+    typer.Option(
+        "--imap-sent-folder",
+        help="Where the provider files what was sent (\\\\Sent: the one it marks so): messages in "
+        "doubt are looked for there.",
+    ),
+]
+ImapHolds = Annotated[
+    str | None,
+    typer.Option("--imap-sent-holds", help="`every` mail, so that what is not there never left."),
+]
 Cap = Annotated[int | None, typer.Option("--daily-cap", help="Messages a day.")]
 Gap = Annotated[int | None, typer.Option("--gap", help="Seconds between two messages, at least.")]
 Jitter = Annotated[int | None, typer.Option("--jitter", help="Seconds more, at random.")]

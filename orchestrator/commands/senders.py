@@ -21,9 +21,11 @@ from orchestrator.commands.sender_options import (
     Host,
     Hours,
     ImapFolder,
+    ImapHolds,
     ImapHost,
     ImapPort,
     ImapSecurity,
+    ImapSent,
     ImapUsername,
     Jitter,
     Name,
@@ -75,6 +77,8 @@ def add(
     imap_security: ImapSecurity = None,
     imap_username: ImapUsername = None,
     imap_folder: ImapFolder = None,
+    imap_sent_folder: ImapSent = None,
+    imap_sent_holds: ImapHolds = None,
     daily_cap: Cap = None,
     gap: Gap = None,
     jitter: Jitter = None,
@@ -95,7 +99,10 @@ def add(
 
     avtale senders add kari-network --channel linkedin --address kari-lunde
     """
-    imap = _imap(imap_host, imap_port, imap_security, imap_username, imap_folder)
+    imap = _imap(
+        host=imap_host, port=imap_port, security=imap_security, username=imap_username,
+        folder=imap_folder, sent_folder=imap_sent_folder, sent_holds=imap_sent_holds,
+    )  # fmt: skip
     values = _values(
         channel=channel, address=address, display_name=display_name, daily_cap=daily_cap,
         gap_seconds=gap, gap_jitter_seconds=jitter, zone=zone, hours=hours_of(days, hours),
@@ -132,6 +139,8 @@ def change(
     imap_security: ImapSecurity = None,
     imap_username: ImapUsername = None,
     imap_folder: ImapFolder = None,
+    imap_sent_folder: ImapSent = None,
+    imap_sent_holds: ImapHolds = None,
     daily_cap: Cap = None,
     gap: Gap = None,
     jitter: Jitter = None,
@@ -142,7 +151,10 @@ def change(
     tracking: Tracking = None,
 ) -> None:
     """Change what is named; everything else stays."""
-    imap = _imap(imap_host, imap_port, imap_security, imap_username, imap_folder)
+    imap = _imap(
+        host=imap_host, port=imap_port, security=imap_security, username=imap_username,
+        folder=imap_folder, sent_folder=imap_sent_folder, sent_holds=imap_sent_holds,
+    )  # fmt: skip
     values = _values(
         address=address, display_name=display_name, daily_cap=daily_cap, gap_seconds=gap,
         gap_jitter_seconds=jitter, zone=zone, hours=hours_of(days, hours),
@@ -227,14 +239,8 @@ def _values(*, settings: dict[str, Any], **values: Any) -> dict[str, Any]:
     return _known(**values) | ({"settings": settings} if settings else {})
 
 
-def _imap(
-    host: str | None,
-    port: int | None,
-    security: str | None,
-    username: str | None,
-    folder: str | None,
-) -> dict[str, Any] | None:
-    found = _known(host=host, port=port, security=security, username=username, folder=folder)
-    if found and host is None:
+def _imap(**given: Any) -> dict[str, Any] | None:
+    found = _known(**given)
+    if found and given["host"] is None:
         raise BadInput("--imap-host is needed with the other --imap options.")
     return found or None

@@ -114,6 +114,8 @@ _SENTENCES: dict[str, tuple[str, str]] = {
         "It is not known whether {message} left; it is never sent again by itself.",
         "the hand-over was cut off after the point of no return",
     ),
+    "message.evidence": ("Something came back that shows that {message} left.", "{evidence}"),
+    "message.asked": ("The provider was asked whether {message} left: {answer}.", "{about}"),
     "message.abandoned": ("{Message} was given up.", "{because}"),
     "message.released": ("{Message} was not handed over after all.", "{because}"),
     "message.lease_expired": (

@@ -63,6 +63,7 @@ async def receive(doubt: Doubtful, raw: bytes) -> None:
             detail={"sender": str(doubt.world.sender)}, now=now,
         )  # fmt: skip
     await read_events(app, now)
+    assert await doubt.rows("select error from provider_events where error is not null") == []
 
 
 async def look(doubt: Doubtful, subject: UUID, kind: Any = "open", method: str = "GET") -> None:
