@@ -85,8 +85,9 @@ group by 1, 2, 3, 4 order by 1, 2, 3, 4
 """)
 
 _PICK = text(f"""
-select t.id, t.kind, t.prospect_id, t.step, trim(concat_ws(' ', p.first_name, p.last_name)) as who,
-  q.name as sequence {_WAITING} and t.id > :after order by t.id limit :most
+select t.id, t.kind, t.prospect_id, t.enrollment_id, t.step,
+  trim(concat_ws(' ', p.first_name, p.last_name)) as who, q.name as sequence
+{_WAITING} and t.id > :after order by t.id limit :most
 """)
 
 
@@ -111,6 +112,7 @@ async def groups(conn: AsyncConnection, chosen: Chosen) -> Sequence[RowMapping]:
 async def pick(
     conn: AsyncConnection, chosen: Chosen, *, after: UUID, most: int
 ) -> Sequence[RowMapping]:
-    """The next tasks of what waits, by id: id, kind, prospect_id, step, who, sequence."""
+    """The next tasks of what waits, by id: id, kind, prospect_id, enrollment_id, step,
+    who, sequence."""
     values = chosen.values() | {"after": after, "most": most}
     return (await conn.execute(_PICK, values)).mappings().all()
