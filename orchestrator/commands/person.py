@@ -11,13 +11,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.clock import database_now
 from orchestrator.commands.common import err, run
 from orchestrator.db import transaction
-from orchestrator.errors import NotFound
+from orchestrator.flows.find_person import find_person
 from orchestrator.flows.pause_person import pause_person
 from orchestrator.flows.resume_person import resume_person
 from orchestrator.flows.snooze_person import snooze_person
 from orchestrator.flows.stop_person import stop_person
-from orchestrator.rules import addresses, gate
-from orchestrator.store import identities_of, threads
+from orchestrator.rules import gate
+from orchestrator.store import threads
 
 if TYPE_CHECKING:
     from orchestrator.wiring import App
@@ -31,28 +31,12 @@ _Verb = Callable[[AsyncConnection, UUID, datetime], Awaitable[object]]
 def _do(person: str, verb: _Verb) -> object:
     async def work(opened: "App") -> object:
         async with transaction(opened.engine) as conn:
-            who = await _find(conn, person)
+            who = await find_person(conn, person)
             done = await verb(conn, who, await database_now(conn))
         opened.ring("plan")
         return done
 
     return run(work)
-
-
-async def _find(conn: AsyncConnection, person: str) -> UUID:
-    """The prospect with this id or address."""
-    try:
-        return UUID(person)
-    except ValueError:
-        pass
-    try:
-        found = await identities_of.by_address(conn, [addresses.email(person)])
-    except ValueError as error:
-        raise NotFound(f"{str(error).rstrip('.')}. Give an address or an id.") from None
-    if not found:
-        raise NotFound("Nobody has that address: `avtale prospects list` shows who there is.")
-    who: UUID = found[0]["prospect_id"]
-    return who
 
 
 @app.command()

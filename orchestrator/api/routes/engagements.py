@@ -1,7 +1,7 @@
 """Engagements: what prospects did, with its grade. Append-only."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -11,6 +11,8 @@ from orchestrator.api.parts import Avtale, reach
 from orchestrator.api.problems import responses
 from orchestrator.api.reading import read_one, read_page
 from orchestrator.api.shapes import Out
+from orchestrator.db import transaction
+from orchestrator.flows.explain_engagement import explain_engagement
 from orchestrator.models.engagement import engagements
 from orchestrator.store import listing
 
@@ -63,3 +65,45 @@ async def get_engagement(app: Avtale, engagement_id: UUID) -> Engagement:
     """One engagement and the reasons for its grade."""
     row = await read_one(app, listing.ENGAGEMENTS, engagements.c.id == engagement_id, "engagement")
     return Engagement.model_validate(row)
+
+
+class Verdict(Out):
+    """One verdict on what was seen. `because` has its reasons in words."""
+
+    id: UUID
+    recorded_at: datetime
+    kind: str
+    grade: Literal["machine", "ambiguous", "human"]
+    meaning: str | None
+    reasons: list[str]
+    because: list[str]
+    revises: UUID | None
+    stands: bool
+
+
+class Explanation(Out):
+    """What was seen, every verdict on it, oldest first, and what they led to."""
+
+    asked: UUID
+    prospect_id: UUID
+    message_id: UUID | None
+    enrollment_id: UUID | None
+    happened_at: datetime
+    seen: dict[str, Any] | None
+    verdicts: list[Verdict]
+    led_to: list[dict[str, Any]]
+    unlock: dict[str, Any] | None
+    tasks: list[dict[str, Any]]
+
+
+@router.get(
+    "/{engagement_id}/explanation",
+    dependencies=[reach("engagements:read")],
+    summary="Explain an engagement",
+    responses=responses(404),
+)
+async def explain(app: Avtale, engagement_id: UUID) -> Explanation:
+    """Why it has its grade, with which facts, what revised it and what it led to."""
+    async with transaction(app.engine) as conn:
+        found = await explain_engagement(conn, engagement_id)
+    return Explanation.model_validate(found, from_attributes=True)
