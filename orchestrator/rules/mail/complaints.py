@@ -87,6 +87,11 @@ def notification(text: str) -> Report | None:
     if kind == "Complaint":
         who = _emails(told.get("complaint"), "complainedRecipients")
         return Report("complaint", "abuse", ("a notification of a complaint (Amazon SES)",), who)
+    if kind == "Delivery":
+        delivered = told.get("delivery")
+        listed = delivered.get("recipients") if isinstance(delivered, dict) else None
+        who = tuple(str(one).lower() for one in listed) if isinstance(listed, list) else ()
+        return Report("auto_reply", "other", ("a notification of delivery (Amazon SES)",), who[:50])
     return None
 
 

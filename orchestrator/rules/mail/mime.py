@@ -28,6 +28,7 @@ _BLANK = re.compile(rb"\n\r?\n")
 # The first line of a body whose header lost its boundary: a delimiter, and a field of a part.
 _SNIFFED = re.compile(
     rb"\s{0,200}(?:[^\n]{0,300}\n){0,4}?--([^\s]{1,70})[ \t]*\r?\n(?i:content-)"
+    rb"|\s{0,200}[^\n]{0,200}\bMIME\b[^\n]{0,100}\n\s{0,20}--([^\s]{1,70})[ \t]*\r?\n"
 )
 
 
@@ -65,7 +66,7 @@ class Mail:
     @cached_property
     def _sniffed(self) -> bytes | None:
         found = _SNIFFED.match(self.raw, self.start, self.end)
-        return found.group(1) if found else None
+        return (found.group(1) or found.group(2)) if found else None
 
     @property
     def encoding(self) -> str:

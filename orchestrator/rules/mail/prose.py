@@ -76,6 +76,10 @@ def recipients(mail: Mail, split: Split) -> tuple[str, ...]:
             or _listed(text, others)
         ):
             return found
+    # A mail to oneself, or to a postmaster: what stands where failed addresses stand is one.
+    reporter = parts.addresses(mail, "From")
+    if found := _listed(split.said, reporter, _TIERS[:2], servants=True):
+        return found
     inner = [*embedded(mail), Mail(split.returned.partition("\n")[2].encode("utf-8", "replace"))]
     for one in inner:
         to = [
@@ -86,11 +90,17 @@ def recipients(mail: Mail, split: Split) -> tuple[str, ...]:
     return ()
 
 
-def _listed(said: str, others: Collection[str]) -> tuple[str, ...]:
+def _listed(
+    said: str,
+    others: Collection[str],
+    tiers: Iterable[re.Pattern[str]] = _TIERS,
+    *,
+    servants: bool = False,
+) -> tuple[str, ...]:
     refused = _refused(said)
-    for pattern in _TIERS:
+    for pattern in tiers:
         found = [tidy(one) for one in pattern.findall(said)[:200]]
-        kept = [one for one in found if one not in others and not _SERVANT.match(one)]
+        kept = [one for one in found if one not in others and (servants or not _SERVANT.match(one))]
         if kept:
             both = [one for one in kept if one in refused]
             return _once(both or kept)
