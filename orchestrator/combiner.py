@@ -13,12 +13,13 @@ from typing import Any
 from uuid import UUID
 
 import structlog
+from asyncpg import DataError, PostgresError
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from channels.crash_points import point
 from orchestrator.clock import steady
-from orchestrator.db import is_passing, transaction
+from orchestrator.db import is_passing, is_passing_state, transaction
 from orchestrator.store import handover, tasks
 
 log = structlog.get_logger()
@@ -294,10 +295,12 @@ def _answer_passes(passes: Sequence[Pass], done: _Written) -> None:
 
 def _is_refusal(error: Exception) -> bool:
     """Whether the database said no to what was written: it would say so again."""
-    return isinstance(error, ValueError) or (
-        isinstance(error, DBAPIError) and not is_passing(error) and error.orig is not None
-        and getattr(error.orig, "sqlstate", None) is not None
-    )  # fmt: skip
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None)
+        return state is not None and not is_passing(error)
+    if isinstance(error, PostgresError):
+        return error.sqlstate is not None and not is_passing_state(error.sqlstate)
+    return isinstance(error, ValueError | DataError)
 
 
 def _point(where: str, done: _Written) -> None:

@@ -96,4 +96,9 @@ def is_passing(error: DBAPIError) -> bool:
     """Whether it was the moment and not the statement: a deadlock, a lock or resource that was not
     to be had, a server that was told to stop (SQLSTATE classes 40, 53, 55 and 57)."""
     state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or state[:2] in ("40", "53", "55", "57")
+    return error.connection_invalidated or is_passing_state(state)
+
+
+def is_passing_state(sqlstate: str) -> bool:
+    """The same of an SQLSTATE; class 08 is a connection that was lost."""
+    return sqlstate[:2] in ("08", "40", "53", "55", "57")

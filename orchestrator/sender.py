@@ -34,8 +34,10 @@ from orchestrator.wiring import App
 
 log = structlog.get_logger()
 
-# Claimed messages that wait for a connection, per connection: the next one is always ready.
-_READY = 3
+# Messages in hand per connection: at first so few that another worker finds some too, then as many
+# as leave in half a second, since each claim costs the same however many it takes.
+_READY, _READY_MOST = 3, 30
+_REFILL_SECONDS = 0.5
 _SLOW_SECONDS = 1.0
 # Hand-overs that wait on slow accounts beside the worker's connections, per connection.
 _SLOW_MOST = 20
@@ -57,6 +59,8 @@ class Sender:
         self._gates: dict[UUID, LaneGate] = {}
         self._ill: set[UUID] = set()  # lanes that were parked or paused while others waited
         self._slow = 0
+        self._depth = app.settings.send_connections * _READY
+        self._claimed_at = 0.0  # when the last claim came back full, by the loop's clock
         self._freed = asyncio.Event()  # there is place for what the last claim passed over
         self._full = False
         self._passed_over: frozenset[UUID] = frozenset()
@@ -67,10 +71,15 @@ class Sender:
     def _room(self) -> int:
         waiting = sum(self._by_lane[lane] for lane, gate in self._gates.items() if gate.slow)
         idle = max(self._slow, waiting)
-        return self._app.settings.send_connections * _READY - len(self._tasks) + idle
+        return self._depth - len(self._tasks) + idle
+
+    @property
+    def _worth(self) -> int:
+        """The room from which on a claim is worth its cost."""
+        return max(self._app.settings.send_connections, self._depth // 3)
 
     def _busy(self) -> list[UUID]:
-        limit = max(1, math.ceil(self._app.settings.send_connections * _READY / 2))
+        limit = max(1, math.ceil(self._depth / 2))
         full = {lane for lane, count in self._by_lane.items() if count >= limit}
         return [*full, *(lane for lane, gate in self._gates.items() if gate.slow)]
 
@@ -109,7 +118,7 @@ class Sender:
         self._freed.clear()
         self._passed_over = frozenset(self._busy())
         room = self._room
-        self._full = room < self._app.settings.send_connections
+        self._full = room < self._worth
         if self._full:
             return 0
         async with transaction(self._app.engine) as conn:
@@ -117,6 +126,7 @@ class Sender:
         claimed = await claim(
             self._app, now, owner=self._owner, batch=room, busy=[*self._passed_over]
         )
+        self._keep_pace(len(claimed), room)
         if not claimed:
             return 0
         parts = Parts(self._app.settings, self._app.keys, self._app.channels)
@@ -130,6 +140,17 @@ class Sender:
             made = _addressed(one, ready[one.row.id], known)
             self._start(one, made, accounts[one.row.sender_id])
         return len(claimed)
+
+    def _keep_pace(self, claimed: int, room: int) -> None:
+        """Take more at once while claims come back full and are used up quickly."""
+        now = asyncio.get_running_loop().time()
+        least = self._app.settings.send_connections * _READY
+        most = self._app.settings.send_connections * _READY_MOST
+        if claimed < room / 2:
+            self._depth = max(least, self._depth // 2)
+        elif now - self._claimed_at < _REFILL_SECONDS:
+            self._depth = min(most, self._depth * 2)
+        self._claimed_at = now
 
     async def _conversations(
         self, conn: AsyncConnection, claimed: Sequence[Claimed]
@@ -168,7 +189,7 @@ class Sender:
 
     def _look_for_place(self, lane: UUID) -> None:
         if self._full:
-            free = self._room >= self._app.settings.send_connections
+            free = self._room >= self._worth
         else:
             free = lane in self._passed_over and lane not in self._busy()
         if free:

@@ -5,16 +5,17 @@ stops a person takes the prospect's row first, what pauses a sequence or a sende
 statements here run after those locks are held and see every stop that was committed before (L4).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator.store.direct import Statement
+
 _LOCKS = tuple(
-    text(f"select 1 from {table} where id = any(cast(:ids as uuid[])) order by id {strength}")  # noqa: S608 - constants
+    Statement(f"select 1 from {table} where id = any(cast(:ids as uuid[])) order by id {strength}")  # noqa: S608 - constants
     for table, strength in (
         ("senders", "for share"),
         ("sequences", "for share"),
@@ -23,7 +24,7 @@ _LOCKS = tuple(
 )
 
 
-_EXCLUSIVE = text("select 1 from senders where id = :id for no key update")
+_EXCLUSIVE = Statement("select 1 from senders where id = :id for no key update")
 
 
 async def lock(
@@ -37,10 +38,10 @@ async def lock(
     """Take the locks that make the checks of `pass_point` true until the commit. `exclusive` is a
     sender that this transaction will change."""
     if exclusive is not None:
-        await conn.execute(_EXCLUSIVE, {"id": exclusive})
+        await _EXCLUSIVE.fetch(conn, {"id": exclusive})
     for statement, ids in zip(_LOCKS, (senders, sequences, prospects), strict=True):
         if ids:
-            await conn.execute(statement, {"ids": sorted(set(ids))})
+            await statement.fetch(conn, {"ids": sorted(set(ids))})
 
 
 # Of a message m of enrollment e, sequence s, sender a and prospect p. A host's copy concerns no
@@ -68,7 +69,7 @@ MAY_LEAVE = r"""
         and (e.answered_at is null or m.kind = 'call_offer')))))
 """
 
-_PASS = text(
+_PASS = Statement(
     rf"""
 with passed as (
   update messages m set state = 'sending', handed_at = clock_timestamp()
@@ -99,8 +100,8 @@ async def pass_point(
 ) -> set[UUID]:
     """Move leased messages (id, fence) to `sending` where nothing forbids it. `budget` is how many
     seconds of lease must be left. Returns those that may be sent."""
-    rows = await conn.execute(
-        _PASS,
+    rows = await _PASS.fetch(
+        conn,
         {
             "ids": [one for one, _ in wanted],
             "fences": [fence for _, fence in wanted],
@@ -108,12 +109,12 @@ async def pass_point(
             "now": now,
         },
     )
-    return set(rows.scalars())
+    return {row["id"] for row in rows}
 
 
 # A message that was put in doubt meanwhile takes its outcome all the same, with the same fence:
 # late evidence resolves it. `spared`: what befell the account burns no attempt of the message.
-_SETTLE = text(r"""
+_SETTLE = Statement(r"""
 with settled as (
   update messages m set attempt = m.attempt - w.spared,
     state = case when m.state = 'in_doubt' and w.state = 'failed' then 'abandoned' else w.state end,
@@ -180,14 +181,13 @@ async def settle(
     values: dict[str, Any] = {
         name: [one[column] for one in outcomes] for name, column in zip(names, columns, strict=True)
     }
-    rows = await conn.execute(_SETTLE, values | {"now": now})
-    return {row.id: row.was for row in rows}
+    rows = await _SETTLE.fetch(conn, values | {"now": now})
+    return {row["id"]: row["was"] for row in rows}
 
 
-async def states(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:
+_STATES = Statement("select id, state, fence from messages where id = any(cast(:ids as uuid[]))")
+
+
+async def states(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Mapping[str, Any]]:
     """State and fence of messages, to learn the outcome of a commit that did not answer."""
-    rows = await conn.execute(
-        text("select id, state, fence from messages where id = any(cast(:ids as uuid[]))"),
-        {"ids": list(ids)},
-    )
-    return {row["id"]: row for row in rows.mappings()}
+    return {row["id"]: row for row in await _STATES.fetch(conn, {"ids": list(ids)})}
