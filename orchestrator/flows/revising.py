@@ -104,8 +104,9 @@ async def _hold(
     )
     booked = unlock is not None and unlock["booked"]
     running = [row for row in enrolled if row["state"] in gate.RUNNING and not booked]
-    await standing.hold_enrollments(conn, [row["id"] for row in running])
-    await standing.release_messages(conn, change.prospect)
+    if running:
+        await standing.hold_enrollments(conn, [row["id"] for row in running])
+        await standing.release_messages(conn, change.prospect)
     step = next((row["step"] for row in enrolled if row["id"] == about), None)
     await _ask(conn, event, change, made, about, step, message_id, now)
     return made

@@ -23,7 +23,7 @@ tasks = Table(
     metadata,
     Column("id", Id, primary_key=True),
     # manual | missing_fact | missing_zone | unclear_answer | undeliverable | in_doubt |
-    # subscription_disabled | stranded
+    # subscription_disabled | stranded | revised_unlock
     # late: it could have left long ago, or may have left after the backup that was restored
     Column("kind", Text, nullable=False),
     Column("prospect_id", Id, ForeignKey("prospects.id"), index=True),

@@ -22,6 +22,7 @@ BECAUSE: dict[str, str] = {
     "answered": "they answered: from then on only what the answer opened may leave",
     "answered elsewhere": "they answered in another sequence",
     "declined": "they said no",
+    "reread": "what was stored was read again by a newer reader",
     "enrollment_over": "the sequence had moved on or ended by then",
     "enrollment_held": "somebody of ours has something to read or do first",
     "prospect_paused": "they are paused",

@@ -144,9 +144,12 @@ async def test_what_now_reads_as_interest_opens_nothing_until_one_of_us_has_read
     assert (await reread(app, NOW, readers=taking_for("auto_reply")))[1] == []
 
 
-@pytest.mark.parametrize("used", [False, True])
+@pytest.mark.parametrize(
+    ("used", "outcome", "ends"),
+    [(False, "stop", "stopped"), (True, "stop", "stopped"), (False, "done", "active")],
+)
 async def test_a_call_that_a_machine_turns_out_to_have_opened_is_not_closed_in_silence(
-    scene: Scene, used: bool
+    scene: Scene, used: bool, outcome: str, ends: str
 ) -> None:
     app = scene.app
     await scene.read(mail("Yes, tell me more.", **scene.answers))
@@ -165,8 +168,8 @@ async def test_a_call_that_a_machine_turns_out_to_have_opened_is_not_closed_in_s
     async with transaction(app.engine) as conn:
         assert len(await all_of(conn, bookings)) == used
         assert (await reread(app, NOW, readers=taking_for("auto_reply"), apply=True))[1] == []
-        await close_task(conn, app.keys, task_id=task["id"], outcome="stop", now=NOW)
-    assert await scene.state() == "stopped"
+        await close_task(conn, app.keys, task_id=task["id"], outcome=outcome, now=NOW)
+    assert await scene.state() == ends
 
 
 async def test_what_matched_nobody_is_found_when_it_can_be(scene: Scene) -> None:
