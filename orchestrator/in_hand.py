@@ -10,7 +10,6 @@ import asyncio
 from uuid import UUID
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestrator.clock import database_now
@@ -45,7 +44,7 @@ class InHand:
             await asyncio.sleep(self._seconds / 4)
             try:
                 await self.renew()
-            except (SQLAlchemyError, OSError, TimeoutError) as error:
+            except Exception as error:  # noqa: BLE001 - the loop outlives any fault of one round
                 log.warning("leases.not_renewed", error=type(error).__name__)
 
     async def renew(self) -> int:
@@ -66,5 +65,5 @@ class InHand:
                 now = await database_now(conn)
                 for one in sorted(claims, key=lambda claimed: claimed.row.id):
                     await leases.release(conn, one.row.id, one.fence, due=now, reason="given_back")
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - a driver whose connection is cut raises anything
             log.warning("leases.not_given_back", error=type(error).__name__, count=len(claims))

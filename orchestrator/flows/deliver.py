@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from functools import partial
 
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 
 from channels.base import (
     Account,
@@ -116,7 +115,7 @@ async def _taken_after_all(app: App, row: MessageRow, now: datetime) -> None:
     try:
         async with transaction(app.engine) as conn:
             await note_evidence(conn, row.id, "taken by the provider", now)
-    except (SQLAlchemyError, OSError, TimeoutError) as error:
+    except Exception as error:  # noqa: BLE001 - a driver whose connection is cut raises anything
         log.warning("deliver.evidence_lost", message=str(row.id), error=type(error).__name__)
 
 
@@ -153,7 +152,8 @@ async def give_back(app: App, combiner: Combiner, claimed: Claimed) -> None:
                 )
                 if done == "in_doubt":
                     await tasks.cancel_doubt(conn, claimed.row.id, now=claimed.now())
-        except (SQLAlchemyError, OSError, TimeoutError):
+        except Exception as error:  # noqa: BLE001 - as above: it is tried again
+            log.warning("deliver.not_given_back", error=type(error).__name__)
             await asyncio.sleep(pause)
             continue
         if not done:
