@@ -52,7 +52,7 @@ def as_text(source: str) -> str:
         root = html.fromstring(source[:_LIMIT].encode("utf-8", "replace"), parser=parser)
         return _Writer().written(root)
     except (etree.LxmlError, ValueError, AssertionError):
-        return re.sub(r"<[^>]*>", " ", source[:_LIMIT])
+        return re.sub(r"<[^<>]*>", " ", source[:_LIMIT])
 
 
 class _Writer:
