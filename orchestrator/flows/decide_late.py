@@ -11,7 +11,7 @@ from orchestrator.rules import progress
 from orchestrator.rules.program import Duration, Program
 from orchestrator.rules.window import add_duration
 from orchestrator.rules.zones import plausible_zones
-from orchestrator.store import enrollments, late, messages, people, restored, tasks
+from orchestrator.store import enrollments, late, messages, people, restored, standing, tasks
 
 OUTCOMES = frozenset({"send", "skip", "stop"})
 
@@ -71,9 +71,13 @@ async def _past_what_left(
             to, until = progress.after(program, step.id, due, add)
         case progress.Wait(step=to, until=until):
             pass
+        case progress.OfferCall():  # the offer left: there is nothing behind it
+            await standing.finish_enrollment(conn, row["id"], now=now)
+            await going_on.tell(conn, row, "enrollment.finished", row["step"], now)
+            return
         case progress.Finish(step=to):
             until = now
-        case progress.OfferCall(step=at) | progress.OpenTask(step=at):
+        case progress.OpenTask(step=at):
             to, until = at.id, now
     asked_until = await restored.restored_at(conn) or now
     await going_on.stand_at(conn, row, to, until, ask_until=asked_until, now=now)

@@ -57,5 +57,8 @@ def _offer(house: House, work: Plan, at: Standing, step: CallStep, now: datetime
     elif at.unlock["booked"]:
         move(work, at, "finished", step.id, now, reason="booked")
         work.tell("enrollment.finished", at, step=step.id, reason="booked")
+    elif at.unlock["replayed"]:
+        title = "The call may have been offered before the backup was restored"
+        hold(work, at, step.id, "late", title, {"reason": "restored"}, now)
     else:
         write(house, work, at, step, now)

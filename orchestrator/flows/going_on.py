@@ -7,7 +7,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.rules import progress
-from orchestrator.rules.program import Duration, Program, SendStep, TaskStep
+from orchestrator.rules.program import END, Duration, Program, SendStep, TaskStep
 from orchestrator.rules.window import add_duration
 from orchestrator.rules.zones import plausible_zones
 from orchestrator.store import history, late, leases, standing, tasks
@@ -53,7 +53,7 @@ async def next_step(
     at = program.step(row["step"])
     if not isinstance(at, SendStep | TaskStep):
         await standing.finish_enrollment(conn, row["id"], now=now)
-        await _tell(conn, row, "enrollment.finished", row["step"], now)
+        await tell(conn, row, "enrollment.finished", row["step"], now)
         return
     zones = plausible_zones(
         zone=person["zone"],
@@ -86,8 +86,8 @@ async def stand_at(
     # A wait that ended in the past is over: it does not begin anew.
     entered = now if ask_until is None else min(now, due_at - timedelta(microseconds=1))
     await standing.move_enrollment(conn, row["id"], step=step, due_at=due_at, now=entered)
-    await _tell(conn, row, "enrollment.moved", step, now)
-    if ask_until is None or due_at > ask_until:
+    await tell(conn, row, "enrollment.moved", step, now)
+    if ask_until is None or due_at > ask_until or step == END:
         return
     await standing.hold_enrollments(conn, [row["id"]])
     await tasks.open_task(
@@ -102,9 +102,8 @@ async def stand_at(
     )
 
 
-async def _tell(
-    conn: AsyncConnection, row: RowMapping, kind: str, step: str, now: datetime
-) -> None:
+async def tell(conn: AsyncConnection, row: RowMapping, kind: str, step: str, now: datetime) -> None:
+    """A line of history of an enrollment that went from its step to `step`."""
     await history.append(
         conn,
         kind,

@@ -68,15 +68,21 @@ async def move(conn: AsyncConnection, changes: Sequence[dict[str, Any]]) -> None
     )
 
 
+# `replayed`: the answer was given before this database was restored, and is read once more; the
+# original may have offered the call already. Until a person has decided.
 _UNLOCKED = text("""
 select u.enrollment_id, u.id, g.message_id,
-  exists (select 1 from bookings b where b.unlock_id = u.id and b.state = 'booked') as booked
-from unlocks u join engagements g on g.id = u.engagement_id
+  exists (select 1 from bookings b where b.unlock_id = u.id and b.state = 'booked') as booked,
+  coalesce(g.happened_at <= c.restored_at and not exists (select 1 from tasks t
+    where t.enrollment_id = u.enrollment_id and t.kind = 'late' and t.state = 'done'
+      and t.closed_at > c.restored_at), false) as replayed
+from unlocks u join engagements g on g.id = u.engagement_id cross join clock c
 where u.enrollment_id = any(cast(:ids as uuid[]))
 """)
 
 
 async def unlocked(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:
-    """The unlock of each enrollment that has one, and the message it was earned by."""
+    """The unlock of each enrollment that has one, the message it was earned by, and whether the
+    answer was `replayed` after a restore."""
     rows = await conn.execute(_UNLOCKED, {"ids": list(ids)})
     return {row["enrollment_id"]: row for row in rows.mappings()}

@@ -21,7 +21,7 @@ where r.message_id = any(cast(:ids as uuid[])) and r.sha256 <> sha256(r.payload)
     "enrollment_step": f"""
 {_row("enrollments", "'step', r.step, 'state', r.state")}
 join sequence_versions v on v.id = r.version_id
-where {_IDS} and not (r.step = 'end' and r.state = 'finished')
+where {_IDS} and not (r.step = 'end' and r.state in ('active', 'finished'))
   and not jsonb_path_exists(v.definition, '$.steps[*] ? (@.id == $step)',
     jsonb_build_object('step', r.step))""",
     "enrollment_version": f"""

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
 from orchestrator.flows.close_task import close_task
+from orchestrator.flows.engage import engage
 from orchestrator.flows.plan import plan
 from orchestrator.flows.resume_sender import resume_sender
 from orchestrator.flows.verify import verify
@@ -145,6 +146,16 @@ async def plan_now(app: App) -> None:
     await plan(app, now)
 
 
+async def test_after_a_restore_the_last_message_that_left_ends_the_sequence(app: App) -> None:
+    steps = [make.PROGRAM["steps"][0] | {"next": "end"}]
+    await planned(app, program=make.PROGRAM | {"steps": steps})
+    await restore(app, snapshot_hours=1)
+    await decide(app, "sent", kind="in_doubt")
+    await plan_now(app)
+    assert await rows(app, "select state from enrollments") == [("finished",)]
+    await clean(app)
+
+
 async def test_after_a_restore_what_had_not_left_is_sent_once(app: App) -> None:
     await planned(app)
     await restore(app, snapshot_hours=1)
@@ -165,3 +176,50 @@ async def test_what_is_to_come_goes_on_by_itself_after_a_restore(app: App) -> No
     await restore(app, snapshot_hours=1)
     assert await rows(app, "select state, step from enrollments") == [("active", "wait-1")]
     assert await rows(app, "select count(*) from tasks") == [(0,)]
+
+
+@pytest.mark.parametrize(("outcome", "handed"), [("send", 1), ("skip", 0)])
+async def test_an_answer_that_is_read_again_offers_no_second_call(
+    app: App, outcome: str, handed: int
+) -> None:
+    """The reply came after the snapshot and before the restore: the original offered the call."""
+    await planned(app)
+    assert await drain(app) == 1
+    await restore(app, snapshot_hours=1)
+    await answer(app, before=timedelta(minutes=30))
+    await plan_now(app)
+    assert await drain(app) == 0
+    assert await rows(app, "select kind, step from tasks where state = 'open'") == [
+        ("late", "offer")
+    ]
+    await decide(app, outcome)
+    await plan_now(app)
+    assert await drain(app) == handed
+    assert await drain(app) == 0
+    await clean(app)
+
+
+async def test_an_answer_after_the_restore_is_as_any_other(app: App) -> None:
+    await planned(app)
+    assert await drain(app) == 1
+    await restore(app, snapshot_hours=1)
+    await answer(app, before=timedelta())
+    await plan_now(app)
+    assert await drain(app) == 1
+
+
+async def answer(app: App, *, before: timedelta) -> None:
+    """They wrote that they are interested, so long ago."""
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        owner = (await conn.execute(text("select id from prospects"))).scalar_one()
+        await engage(
+            conn,
+            app.keys,
+            prospect_id=owner,
+            kind="reply",
+            grade="human",
+            meaning="interested",
+            happened_at=now - before,
+            now=now,
+        )
