@@ -249,6 +249,14 @@ class Embedded:
         (home / "redis.pid").write_text(f"{self._redis.pid}\n")
         self._wait(self._redis, lambda: _pong(address), "redis")
 
+    def revive_redis(self) -> bool:
+        """Start our Valkey again if it has ended; whether it had. In the thread that lives as long
+        as the process: the kernel ends the child with the thread that forked it."""
+        if self._redis is None or self._redis.poll() is None:
+            return False
+        self.start_redis()
+        return True
+
     def stop_redis(self, *, kill: bool = False) -> None:
         """Stop Valkey; `kill` takes it down with SIGKILL."""
         end(self._redis, signal.SIGKILL if kill else signal.SIGTERM)

@@ -31,6 +31,7 @@ Say = Callable[[str, str], None]  # (who, line)
 Guest = Callable[[Settings], Awaitable[int | None]]
 
 _READY_SECONDS = 60.0
+_LOOK_SECONDS = 1.0
 API = Child("api", ("-m", "orchestrator.cli", "api"))
 WORKER = Child("worker", ("-m", "orchestrator.cli", "worker"))
 SANDBOX = Child("mail", ("-m", "orchestrator.sandbox.post_office"))
@@ -57,30 +58,32 @@ def run(settings: Settings, say: Say, guest: Guest, *, fast: bool = False) -> in
 
     `fast` gives up durability for speed, for data that is thrown away. Raises SetupError.
     """
-    with _servers(settings, fast=fast) as (database_url, redis_url):
+    with _servers(settings, fast=fast) as servers:
+        database_url, redis_url = _urls(settings, servers)
         _require_port(settings)  # after the data directory: its own words are the better ones
         complete = _with_secrets(settings).model_copy(
             update={"database_url": database_url, "redis_url": redis_url}
         )
         asyncio.run(_prepare_database(complete, ours=settings.database_url is None))
         with _note(complete):
-            return asyncio.run(_stay(complete, say, guest))
+            return asyncio.run(_stay(complete, say, guest, servers))
 
 
-@contextmanager
-def _servers(settings: Settings, *, fast: bool) -> Iterator[tuple[str, str]]:
-    """The two URLs, with embedded servers behind those that nobody gave."""
-    embedded = Embedded(
+def _servers(settings: Settings, *, fast: bool) -> Embedded:
+    """Embedded servers in the place of those that nobody gave."""
+    return Embedded(
         settings.data_dir,
         postgres=settings.database_url is None,
         redis=settings.redis_url is None,
         postgres_options=("synchronous_commit=off", "fsync=off") if fast else (),
     )
-    with embedded:
-        yield (
-            settings.database_url or embedded.endpoints.database_url,
-            settings.redis_url or embedded.endpoints.redis_url,
-        )
+
+
+def _urls(settings: Settings, servers: Embedded) -> tuple[str, str]:
+    return (
+        settings.database_url or servers.endpoints.database_url,
+        settings.redis_url or servers.endpoints.redis_url,
+    )
 
 
 def _require_port(settings: Settings) -> None:
@@ -169,13 +172,26 @@ def _note(settings: Settings) -> Iterator[None]:
         path.unlink(missing_ok=True)
 
 
-async def _stay(settings: Settings, say: Say, guest: Guest) -> int:
+async def _keep_redis(servers: Embedded, say: Say) -> None:
+    """Our Valkey comes back when it dies: nothing waits for it, but bells are faster."""
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        try:
+            if servers.revive_redis():
+                say("redis", "ended; started again")
+        except (OSError, SetupError) as error:
+            say("redis", f"does not start: {error}")
+            await asyncio.sleep(_LOOK_SECONDS * 10)
+
+
+async def _stay(settings: Settings, say: Say, guest: Guest, servers: Embedded) -> int:
     supervisor = Supervisor(environment(settings), say)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.stop.set)
     children = [API, WORKER, *((SANDBOX,) if settings.sandbox else ())]
     keeping = [asyncio.create_task(supervisor.keep(child)) for child in children]
+    reviving = asyncio.create_task(_keep_redis(servers, say))
     visit = asyncio.create_task(_visit(settings, guest))
     stopping = asyncio.create_task(supervisor.stop.wait())
     try:
@@ -187,6 +203,7 @@ async def _stay(settings: Settings, say: Say, guest: Guest) -> int:
         return 0
     finally:
         visit.cancel()
+        reviving.cancel()
         supervisor.stop.set()
         await asyncio.gather(*keeping)
         with suppress(asyncio.CancelledError):

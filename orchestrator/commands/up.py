@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Annotated
 
+import httpx
 import typer
 from rich.markup import escape
 
@@ -26,9 +27,21 @@ async def _greet(settings: Settings) -> int | None:
     for name, value in rows:
         err.print(f"  {name:<8} {value}", soft_wrap=True)
     err.print("  Other commands find it by themselves: avtale key create me --scope '*'\n")
-    for line in lacking(settings):
+    for line in [*await _degraded(settings), *lacking(settings)]:
         err.print(f"[yellow]{escape(line)}[/yellow]\n", soft_wrap=True)
     return None
+
+
+async def _degraded(settings: Settings) -> list[str]:
+    """What works only in part, as /readyz says it: Redis that is away, for one."""
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - read
+    try:
+        async with httpx.AsyncClient(timeout=3, trust_env=False) as client:
+            answer = await client.get(f"http://{host}:{settings.port}/readyz")
+        checks: dict[str, dict[str, str]] = answer.json()["checks"]
+    except (httpx.HTTPError, ValueError, KeyError):
+        return []
+    return [f"{name}: {one['detail']}" for name, one in checks.items() if one["state"] != "ok"]
 
 
 def lacking(settings: Settings) -> list[str]:

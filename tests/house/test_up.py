@@ -152,6 +152,33 @@ def test_a_child_that_is_killed_comes_back(house: House) -> None:
     assert house.end(signal.SIGTERM)[0] == 0
 
 
+def test_a_redis_that_is_killed_comes_back(house: House) -> None:
+    house.start()
+    (valkey,) = [pid for pid in house.family() if "valkey-server" in processes.command_of(pid)]
+    os.kill(valkey, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while "ended; started again" not in house.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "redis  | ended; started again" in house.log.read_text()
+    (again,) = [pid for pid in house.family() if "valkey-server" in processes.command_of(pid)]
+    assert again != valkey
+    time.sleep(1.5)  # it outlives whoever started it
+    assert processes.command_of(again)
+    assert house.end(signal.SIGTERM)[0] == 0
+
+
+def test_up_without_its_redis_works_and_says_so(house: House) -> None:
+    house.env["AVTALE_REDIS_URL"] = "redis://127.0.0.1:1/0"
+    house.start()
+    with urllib.request.urlopen(f"http://127.0.0.1:{house.port}/readyz", timeout=5) as answer:
+        assert (answer.status, json.load(answer)["status"]) == (200, "degraded")
+    deadline = time.monotonic() + 20
+    while "Redis does not answer" not in house.log.read_text() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert "messages leave by the sweeper" in house.log.read_text()
+    assert house.end(signal.SIGTERM)[0] == 0
+
+
 def test_a_database_of_ones_own_must_be_migrated(house: House, servers: Embedded) -> None:
     empty = url_of(servers, "postgres")
     refused = house.run("up", AVTALE_DATABASE_URL=empty)
