@@ -32,6 +32,7 @@ class _Scene:
     provider_event_id: UUID | None
     now: datetime
     since: frozenset[gate.Meaning]
+    said: dict[str, list[str]]  # whom to ask instead, what they ask
 
 
 async def engage(
@@ -54,6 +55,8 @@ async def engage(
     by_person: bool = False,
     stamped: bool = False,
     doubt: str = "perhaps an automatic answer",
+    whom: Iterable[str] = (),
+    asks: Iterable[str] = (),
 ) -> UUID:
     """Append the engagement and apply `rules.gate.decide`. Returns the engagement's id.
 
@@ -62,7 +65,8 @@ async def engage(
     whoever answered. `revises`: the earlier verdict that this one replaces. `by_person`: one of us
     has read it. `stamped`: `happened_at` is of the provider's clock, so that what the person said
     after it outweighs it, in whichever order the two came. `doubt`: why one of us has to read an
-    ambiguous mail. Raises NotFound.
+    ambiguous mail. `whom`, `asks`: the people they name instead, and their questions, for the task.
+    Raises NotFound.
     """
     human = grade == "human" and (meaning is not None or kind in ("reply", "direct_message"))
     whole = human and (whole_company or await standing.stops_company(conn, prospect_id))
@@ -101,6 +105,7 @@ async def engage(
         provider_event_id=provider_event_id,
         now=now,
         since=frozenset(since),
+        said={"whom": list(whom), "asks": list(asks)},
     )
     await _apply(conn, scene)
     rest = [row for row in enrolled if row["prospect_id"] != prospect_id]
@@ -148,7 +153,7 @@ async def _apply(conn: AsyncConnection, scene: _Scene) -> None:
         await tasks.cancel_unclear(conn, scene.person["id"], now=scene.now)
     await _move_others(conn, scene, decision)
     await _move(conn, scene, decision)
-    if decision.action == "end" and "unclear" in scene.since:
+    if decision.action == "end" and scene.since & gate.TO_READ.keys():
         await _ask(conn, scene, "unclear answer")  # the newer one is still to be read
 
 
@@ -282,6 +287,7 @@ async def _ask(conn: AsyncConnection, scene: _Scene, reason: str) -> None:
             "kind": scene.answer.kind,
             "meaning": scene.answer.meaning,
             "reason": reason,
+            **{name: said for name, said in scene.said.items() if said},
             "provider_event": str(scene.provider_event_id) if scene.provider_event_id else None,
         },
         now=scene.now,

@@ -88,6 +88,8 @@ async def _act(
         grade=grade,
         meaning=verdict.meaning if verdict else None,
         until=verdict.until if verdict else None,
+        whom=verdict.whom if verdict else (),
+        asks=verdict.asks if verdict else (),
         reasons=[
             *reading.reasons,
             f"matched by {found.how}",

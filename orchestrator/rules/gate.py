@@ -6,7 +6,7 @@ call; opens, clicks, automatic replies and bounces do not, whatever their number
 
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
-from typing import Literal
+from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from orchestrator.rules.program import (
@@ -20,8 +20,15 @@ from orchestrator.rules.program import (
 )
 
 Grade = Literal["machine", "ambiguous", "human"]
-Meaning = Literal["interested", "stop", "no", "not_now", "unclear"]
-MEANINGS: tuple[Meaning, ...] = ("interested", "stop", "no", "not_now", "unclear")
+Meaning = Literal["interested", "stop", "no", "not_now", "wrong_person", "question", "unclear"]
+MEANINGS: tuple[Meaning, ...] = get_args(Meaning)
+
+# What a person of ours reads before anything else happens, and what the task says.
+TO_READ: dict[Meaning, str] = {
+    "unclear": "unclear answer",
+    "wrong_person": "they name somebody else",
+    "question": "they ask something",
+}
 
 RUNNING = frozenset({"active", "sending", "held"})
 
@@ -30,6 +37,7 @@ DECLINED = "declined"
 ANSWERED = "answered"
 ELSEWHERE = "answered elsewhere"
 UNDELIVERABLE = "undeliverable"
+GONE = "no longer there"  # says an automatic reply of theirs
 COMPANY = "company: "  # followed by what happened to the colleague
 
 # What somebody wrote, so that leaving it unread would be rude. A tap or a form says what it means.
@@ -41,9 +49,9 @@ _WRITTEN = frozenset({"reply", "direct_message"})
 _OUTWEIGHED_BY: dict[Meaning, frozenset[Meaning]] = {
     "stop": frozenset(),
     "no": frozenset({"interested"}),
-    "interested": frozenset({"unclear"}),
+    "interested": frozenset(TO_READ),
     "not_now": frozenset({"interested", "no", "not_now"}),
-    "unclear": frozenset({"interested", "no", "not_now"}),
+    **dict.fromkeys(TO_READ, frozenset({"interested", "no", "not_now"})),
 }
 
 # note: nothing moves. unlock: the call opens. proceed: the `then` edge, without a call behind it.
@@ -117,8 +125,8 @@ def decide(answer: Answer, program: Program | None, standing: Standing, now: dat
             return _unclear(standing, "not now, without a date")
         case "interested":
             return _interested(answer, program, standing)
-        case "unclear":
-            return _unclear(standing, "unclear answer")
+        case "unclear" | "wrong_person" | "question":
+            return _unclear(standing, TO_READ[meaning])
     return Decision("note", "says nothing by itself")
 
 
@@ -169,7 +177,7 @@ def _reopens(standing: Standing) -> bool:
     reason = standing.stop_reason
     return (
         standing.state == "finished"
-        or reason in (DECLINED, ANSWERED, UNDELIVERABLE)
+        or reason in (DECLINED, ANSWERED, UNDELIVERABLE, GONE)
         or bool(reason and reason.startswith(COMPANY))
     )
 

@@ -46,12 +46,12 @@ TABLE = [
     ("not_now", date(2027, 4, 1), "Derzeit nicht, melden Sie sich im April wieder"),
     ("not_now", None, "Not now."),
     ("unclear", None, ""),
-    ("unclear", None, "Who are you?"),
+    ("question", None, "Who are you?"),
     ("unclear", None, "Ok"),
     ("unclear", None, "Yes, but it is not for us"),
     ("unclear", None, "No thanks, maybe next year"),
     ("unclear", None, "I'm not sure this sounds interesting"),
-    ("unclear", None, "Videresendt til Per"),
+    ("wrong_person", None, "Videresendt til Per"),
     ("unclear", None, "Sounds good. " + "And a long story. " * 100),
 ]
 

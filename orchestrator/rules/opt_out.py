@@ -1,0 +1,66 @@
+"""Whether somebody wants no more mail, by their own words: it wins over all else they say."""
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+_LIMIT = 6000  # characters: a wish to stop is not hidden behind more
+_SENTENCE = re.compile(r"[.!?;]+(?: |$)")
+_LETTERS = str.maketrans({"ø": "o", "æ": "ae", "ł": "l", "\u2019": "'", "\u2018": "'", "´": "'"})
+
+
+@dataclass(frozen=True, slots=True)
+class StopWords:
+    """The patterns of one language: the whole answer, a part of it, and what only looks so."""
+
+    language: str
+    alone: tuple[re.Pattern[str], ...]
+    stop: tuple[re.Pattern[str], ...]
+    not_stop: tuple[re.Pattern[str], ...]
+
+
+def plain(text: str) -> str:
+    """Folded letters without accents, as the patterns are written and people on phones type."""
+    folded = text.casefold().translate(_LETTERS)
+    apart = unicodedata.normalize("NFKD", folded)
+    return "".join(letter for letter in apart if not unicodedata.combining(letter))
+
+
+def made(
+    language: str, alone: Iterable[str], stop: Iterable[str], not_stop: Iterable[str]
+) -> StopWords:
+    """The words of one language, ready for use. Raises re.error."""
+
+    def compiled(patterns: Iterable[str]) -> tuple[re.Pattern[str], ...]:
+        return tuple(re.compile(plain(one)) for one in patterns)
+
+    return StopWords(language, compiled(alone), compiled(stop), compiled(not_stop))
+
+
+def signs(text: str, words: Iterable[StopWords]) -> tuple[str, ...]:
+    """The rules that say stop; none when nothing does. `text` is the person's alone."""
+    words = tuple(words)
+    flat = plain(text[:_LIMIT])
+    lines = [" ".join(line.split()) for line in flat.splitlines()]
+    whole = " ".join(line for line in lines if line)
+    sentences = [one for line in (whole, *lines) for one in _SENTENCE.split(line)]
+    alone = {one.strip(" .!,;:-*\"'()") for one in (whole, *lines, *sentences)}
+    found = [
+        f"{one.language} alone {number}"
+        for one in words
+        for number, pattern in enumerate(one.alone, 1)
+        if any(said and pattern.fullmatch(said) for said in alone)
+    ]
+    for one in words:
+        for pattern in one.not_stop:
+            whole = pattern.sub(" ~ ", whole)
+    return (
+        *found,
+        *(
+            f"{one.language} stop {number}"
+            for one in words
+            for number, pattern in enumerate(one.stop, 1)
+            if pattern.search(whole)
+        ),
+    )

@@ -1,0 +1,58 @@
+"""How well a wish to stop is understood: `python -m tests.corpus.opt_out [--held]` prints a table.
+
+Recall is the part of the sentences that mean stop and are read so; a false stop is a trap that is.
+Held sentences were written when the rules were finished, and are reported apart.
+"""
+
+import sys
+import tomllib
+from datetime import date
+from pathlib import Path
+
+from orchestrator.rules import meaning
+
+DATA = Path(__file__).parents[1] / "rules" / "data" / "opt_out.toml"
+TODAY = date(2026, 11, 24)
+
+
+def sentences() -> dict[str, dict[str, list[str]]]:
+    """Language -> `stop`, `trap`, `held` and `held_trap` -> sentences."""
+    found: dict[str, dict[str, list[str]]] = tomllib.loads(DATA.read_text("utf-8"))
+    return found
+
+
+def stops(text: str) -> bool:
+    """Whether the product reads this as a wish to stop."""
+    return meaning.read(text, today=TODAY).meaning == "stop"
+
+
+def main() -> int:
+    """Print the table by language, and what was misread; 1 below 99 % or with a false stop."""
+    kinds = ("held", "held_trap") if "--held" in sys.argv else ("stop", "trap")
+    missed: list[str] = []
+    false: list[str] = []
+    total = traps = 0
+    print(f"{'':4} {'stop':>5} {'read so':>8} {'recall':>7} {'traps':>6} {'false':>6}")
+    for language, entry in sentences().items():
+        said, decoys = entry.get(kinds[0], []), entry.get(kinds[1], [])
+        lost = [one for one in said if not stops(one)]
+        fooled = [one for one in decoys if stops(one)]
+        share = 1 - len(lost) / max(len(said), 1)
+        print(
+            f"{language:4} {len(said):5} {len(said) - len(lost):8} {share:7.1%}"
+            f" {len(decoys):6} {len(fooled):6}"
+        )
+        missed += [f"{language}: {one}" for one in lost]
+        false += [f"{language}: {one}" for one in fooled]
+        total += len(said)
+        traps += len(decoys)
+    recall = 1 - len(missed) / max(total, 1)
+    print(f"all  {total:5} {total - len(missed):8} {recall:7.1%} {traps:6} {len(false):6}")
+    for name, found in (("missed", missed), ("false", false)):
+        for one in found:
+            print(f"{name}  {one!r}")
+    return int(recall < 0.99 or bool(false))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,76 @@
+"""Who wants no more mail is understood in five languages, and nobody else is taken for them."""
+
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from orchestrator.rules import meaning, opt_out
+from orchestrator.rules.footer import footer
+from orchestrator.rules.mail.quotes import written
+from orchestrator.rules.meaning_words import shipped
+from tests.corpus.opt_out import sentences, stops
+
+TODAY = date(2026, 11, 24)
+SAID = [(tongue, one) for tongue, entry in sentences().items() for one in entry["stop"]]
+TRAPS = [(tongue, one) for tongue, entry in sentences().items() for one in entry["trap"]]
+
+
+def test_the_set_is_as_large_as_promised() -> None:
+    assert len(SAID) >= 300
+    assert len(TRAPS) >= 80
+    assert {tongue for tongue, _ in SAID} == {"en", "nb", "sv", "da", "de"}
+
+
+def test_nearly_every_wish_to_stop_is_understood() -> None:
+    missed = [one for _, one in SAID if not stops(one)]
+    assert len(missed) <= len(SAID) // 100, missed
+
+
+def test_no_trap_is_taken_for_a_wish_to_stop() -> None:
+    assert [one for _, one in TRAPS if stops(one)] == []
+
+
+def test_what_is_missed_never_earns_a_call() -> None:
+    """L1 and L4: a wish to stop that is not understood waits for a person; it opens nothing."""
+    every = [one for entry in sentences().values() for one in (*entry["stop"], *entry["held"])]
+    keen = [one for one in every if meaning.read(one, today=TODAY).meaning == "interested"]
+    assert keen == []
+
+
+@pytest.mark.parametrize("language", ["en", "nb", "sv", "da", "de"])
+@pytest.mark.parametrize("answer", ["", "Ja takk.\n"])
+def test_our_own_footer_quoted_is_no_wish_of_theirs(language: str, answer: str) -> None:
+    ours = footer(
+        language,
+        sender_name="Kari Berg",
+        organisation="Acme AS",
+        postal_address="Gata 1, Oslo",
+        company="Vik AS",
+        about="",
+        page_url="https://a.example/p/x",
+        unsubscribe_url="https://a.example/u/x",
+    )
+    marked = "\n".join(f"> {line}" for line in ours.text.splitlines())
+    assert not stops(written(f"{answer}\n{marked}"))
+    assert not stops(written(f"{answer}\n{ours.text}", sent=[ours.text]))
+    assert not stops(answer + ours.text)  # even where nothing was recognised as quoted
+
+
+@pytest.mark.parametrize("tongue", ["en", "nb", "sv", "da", "de"])
+def test_capitals_and_missing_accents_make_no_difference(tongue: str) -> None:
+    for one in sentences()[tongue]["stop"]:
+        assert stops(one.upper()) == stops(one), one
+        assert stops(opt_out.plain(one)) == stops(one), one
+
+
+@given(before=st.sampled_from(["Ja takk!", "Sounds great, call me.", "Sehr gerne."]))
+def test_a_stop_wins_over_interest(before: str) -> None:
+    for _, one in SAID[::7]:
+        assert stops(f"{before}\n{one}"), one
+
+
+@given(text=st.text(max_size=400))
+def test_no_text_raises(text: str) -> None:
+    opt_out.signs(text, shipped().stops)
