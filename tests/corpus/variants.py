@@ -90,12 +90,13 @@ SAME: dict[str, Callable[[bytes], bytes]] = {
     "trailing": trailing,
     "base64_text": base64_text,
     "no_received": without(rb"Received", rb"Return-Path"),
-    "no_date": without(rb"Date", rb"MIME-Version", rb"X-[A-Za-z-]+"),
+    "no_date": without(rb"Date", rb"MIME-Version"),
 }
 # Those that take something away that a verdict may rest on.
 LESS: dict[str, Callable[[bytes], bytes]] = {
     "no_from": without(rb"From"),
     "no_subject": without(rb"Subject"),
+    "no_extra": without(rb"X-[A-Za-z-]+"),
     "no_auto": without(rb"Auto-Submitted", rb"Return-Path", rb"Precedence"),
     "no_type": without(rb"Content-Type"),
     "forwarded": forwarded_by_machine,
