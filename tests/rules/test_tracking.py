@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from orchestrator.rules.program import Tracking
-from orchestrator.rules.tracking import Wanted, follow_links, wanted, with_pixel
+from orchestrator.rules.tracking import Wanted, follow_links, wanted, with_pixel, with_trap
 
 OWN = "https://avtale.example"
 BOTH = {"opens": True, "clicks": True}
@@ -75,3 +75,15 @@ def test_what_is_no_plain_web_address_is_left_alone(url: str) -> None:
 
 def test_the_pixel_comes_last() -> None:
     assert with_pixel("<p>Hei</p>", f"{OWN}/o/t.gif").startswith("<p>Hei</p>\n<img src=")
+
+
+def test_nobody_meets_the_hidden_link() -> None:
+    """No text, no place, not for a screen reader and not for the tab key, and nothing styled away:
+    what spam filters look for is a text that is hidden."""
+    made = with_trap("<p>Hei</p>", f"{OWN}/t/x?a=1&b=2")
+    link = made.removeprefix("<p>Hei</p>").strip()
+    assert link.startswith('<a href="https://avtale.example/t/x?a=1&amp;b=2"')
+    assert link.endswith("></a>")
+    assert 'aria-hidden="true"' in link
+    assert 'tabindex="-1"' in link
+    assert "style" not in link
