@@ -17,7 +17,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-USERS = ("kari@sender.example", "ola@prospect.example", "away@prospect.example")
+# Whose absence notices are written in a language of their own; xx has left the company.
+TONGUES = ("nb", "sv", "da", "fi", "en", "de", "fr", "es", "it", "nl", "pl", "pt", "xx")
+USERS = (
+    *("kari@sender.example", "ola@prospect.example", "away@prospect.example"),
+    *(f"away-{tongue}@prospect.example" for tongue in TONGUES),
+)
 PASSWORD = "a-password-of-the-tests"
 
 
@@ -60,7 +65,7 @@ class MailServers:
         root = self.home / "mail" / domain / name / "Maildir"
         return [path.name.partition(":2,")[2] for path in (root / "cur").glob("*")]
 
-    def vacation(self, user: str, text: str) -> None:
+    def vacation(self, user: str, text: str, subject: str | None = None) -> None:
         """Turn the vacation responder of `user` on (RFC 5230).
 
         Pigeonhole answers no mail with a List- header, as RFC 5230, 4.6 lets it, and our outreach
@@ -70,10 +75,11 @@ class MailServers:
         name, domain = user.split("@")
         home = self.home / "mail" / domain / name
         home.mkdir(parents=True, exist_ok=True)
+        titled = f' :subject "{subject}"' if subject else ""
         script = (
             'require ["vacation", "editheader"];\n'
             'deleteheader "List-Unsubscribe"; deleteheader "List-Unsubscribe-Post";\n'
-            f'vacation :days 1 :addresses ["{user}"] "{text}";\n'
+            f'vacation :days 1 :addresses ["{user}"]{titled} "{text}";\n'
         )
         (home / ".dovecot.sieve").write_text(script)
         _own(self.home / "mail")
