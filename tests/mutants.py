@@ -31,6 +31,7 @@ class Mutant:
 
 HANDOVER = "orchestrator/store/handover.py"
 POINT = "tests/flows/test_point_of_no_return.py"
+PROTOCOL = "tests/flows/test_send_protocol.py"
 TABLES = "migrations/versions/v0001_first_tables.py"
 GUARDS = "migrations/versions/v0002_guards.py"
 CALLS = "tests/store/test_call_guards.py"
@@ -338,6 +339,93 @@ MUTANTS: dict[str, Mutant] = {
         "    if False:\n",
         "tests/flows/test_plan.py",
     ),
+    "a pass of long ago": Mutant(
+        "L2",
+        "orchestrator/combiner.py",
+        "if began is not None and steady() - began > FRESH:",
+        "if False:",
+        f"{PROTOCOL} -k too_old",
+    ),
+    "an unknown pass is a pass": Mutant(
+        "L2",
+        "orchestrator/combiner.py",
+        "_answer_passes(passes, _Written())",
+        "_answer_passes(passes, _Written({one.message_id for one in passes}, began=steady()))",
+        f"{PROTOCOL} -k unknown_pass",
+    ),
+    "an unknown settlement is left": Mutant(
+        "L2",
+        "orchestrator/combiner.py",
+        "done = _Written(settled=await self._after_doubt(settlements))",
+        "done = _Written()",
+        f"{PROTOCOL} -k unknown_settlement",
+    ),
+    "a commit that the server may forget": Mutant(
+        "L2",
+        "orchestrator/db.py",
+        '"synchronous_commit": "on",',
+        "",
+        f"{PROTOCOL} -k forget",
+    ),
+    "a lease of somebody else is renewed": Mutant(
+        "L2",
+        "orchestrator/store/leases.py",
+        "on w.id = m.id and w.fence = m.fence",
+        "on w.id = m.id",
+        f"{PROTOCOL} -k others_took",
+    ),
+    "a release under any fence": Mutant(
+        "L2",
+        "orchestrator/store/leases.py",
+        "where id = :id and fence = :fence and state in ('leased', 'sending', 'in_doubt')",
+        "where id = :id and state in ('leased', 'sending', 'in_doubt')",
+        f"{PROTOCOL} -k late_writes",
+    ),
+    "passing while leaving": Mutant(
+        "L2",
+        "orchestrator/combiner.py",
+        "if self.closing:",
+        "if False:",
+        f"{PROTOCOL} -k worker_leaves",
+    ),
+    "taken late and sent again": Mutant(
+        "L2",
+        "orchestrator/flows/deliver.py",
+        "if not written and isinstance(result, Sent):",
+        "if False:",
+        f"{PROTOCOL} -k taken_late",
+    ),
+    "a bounce apart from its failure": Mutant(
+        "L4",
+        "orchestrator/combiner.py",
+        "if follow is not None and done.settled:",
+        "if False:",
+        f"{PROTOCOL} -k unknown_settlement",
+    ),
+    "a refused login tried again and again": Mutant(
+        "cap",
+        "orchestrator/sender.py",
+        "if account.id in self._ill:",
+        "if False:",
+        f"{PROTOCOL} -k refused_login",
+    ),
+    "silence after the body is a no": Mutant(
+        "L2",
+        "channels/email/classify.py",
+        "    if isinstance(outcome, Silence):\n        return Unknown(detail)\n",
+        "    if isinstance(outcome, Silence):\n        return NotSent('dropped', detail)\n",
+        "tests/channels/test_matrix.py -k smtp",
+    ),
+    "a connection after a cancelled send": Mutant(
+        "L2",
+        "channels/email/pool.py",
+        "            except BaseException:\n"
+        "                connection.close()\n                raise\n"
+        "            self._put_back(connection)",
+        "            finally:\n                connection._clean = True\n"
+        "                self._put_back(connection)",
+        "tests/channels/test_smtp.py -k cancelled",
+    ),
     "cap not counted": Mutant(
         "cap",
         "orchestrator/flows/claim.py",
@@ -414,6 +502,48 @@ MUTANTS: dict[str, Mutant] = {
         "free = lane in self._passed_over and lane not in self._busy()",
         "free = False",
         "tests/faults/test_lanes.py -k wakes",
+    ),
+    "send what is late": Mutant(
+        "L2",
+        "orchestrator/rules/leaving.py",
+        "    if c.late:",
+        "    if False:",
+        "tests/flows/test_late.py -k limit",
+    ),
+    "a restore that lets go what a person may have": Mutant(
+        "L2",
+        "orchestrator/store/restored.py",
+        " or due_at <= :now or last_class in {_WAKEABLE})",
+        ")",
+        "tests/flows/test_late.py -k restore",
+    ),
+    "a restore that lets the planner write again": Mutant(
+        "L2",
+        "orchestrator/store/restored.py",
+        "(e.state = 'held' or e.due_at <= :now",
+        "(e.state = 'held'",
+        "tests/commands/test_backup.py -k may_have_left",
+    ),
+    "ask about one message of a restore only": Mutant(
+        "L2",
+        "orchestrator/flows/going_on.py",
+        "if ask_until is None or due_at > ask_until or step == END:",
+        "if ask_until is not None or step:",
+        "tests/flows/test_late.py -k asked_about",
+    ),
+    "offer the call again to an answer of before a restore": Mutant(
+        "L2",
+        "orchestrator/flows/deciding.py",
+        'elif at.unlock["replayed"]:',
+        "elif False:",
+        "tests/flows/test_late.py -k read_again",
+    ),
+    "verify blind to a second hand-over": Mutant(
+        "L2",
+        "orchestrator/rules/verify_history.py",
+        "if under_way is not None:",
+        "if False:",
+        "tests/rules/test_verify_history.py",
     ),
 }
 
