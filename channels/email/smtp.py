@@ -1,14 +1,17 @@
-"""One warm SMTP connection: aiosmtplib's transport, and a phase marker of our own.
+"""One warm SMTP connection: aiosmtplib connects, secures and logs in; the mails go over a `Wire`.
 
 aiosmtplib raises the same class before MAIL and after the final dot, and its `data()` hides the 354
-between; whether a mail may have left depends on exactly that. So commands are given one by one.
+between; whether a mail may have left depends on exactly that. So the phase is marked here.
+
+A server that announces PIPELINING (RFC 2920) gets the envelope and DATA in one write: nothing has
+left before the body, which is written only after the point of no return. What is stopped between
+354 and body is left by hanging up (RFC 5321 4.1.1.4: without the final dot there is no mail).
 """
 
 import asyncio
 import re
 import ssl
 import time
-from typing import cast
 
 import aiosmtplib
 
@@ -17,19 +20,13 @@ from channels.base import NotSent, OutboundMessage, PassPoint, SendResult, Stopp
 from channels.email.address import is_canonical
 from channels.email.classify import Phase, Reply, Silence, classify
 from channels.email.settings import EmailSettings, is_loopback, tls_context
+from channels.email.wire import Lost, Wire
 
 _LINE_DOT = re.compile(rb"(?m)^\.")
 _GO_AHEAD_TIMEOUT = 120.0  # seconds, for the 354 (RFC 5321 4.5.3.2.4)
+_DATA = b"DATA\r\n"
 _SIDE_TIMEOUT = 10.0  # seconds, for NOOP and RSET, which nobody waits for longer
 _METHODS = ("plain", "login", "cram-md5")  # the first that is offered, tried once
-
-
-class _Lost(Exception):
-    """The answer to the current phase will not come."""
-
-    def __init__(self, silence: Silence) -> None:
-        super().__init__(silence.detail)
-        self.silence = silence
 
 
 def wire_form(payload: bytes) -> bytes:
@@ -38,19 +35,9 @@ def wire_form(payload: bytes) -> bytes:
     return _LINE_DOT.sub(b"..", payload) + b".\r\n"
 
 
-async def _flushed(protocol: aiosmtplib.protocol.SMTPProtocol) -> None:
-    """Until the socket has all that was written: uvloop writes at the end of a round."""
-    transport = cast(asyncio.WriteTransport, protocol.transport)  # uvloop's is none by class
-    for _ in range(500):
-        await asyncio.sleep(0.01)
-        if transport.is_closing() or not transport.get_write_buffer_size():
-            return
-
-
-def _lost(error: Exception) -> _Lost:
+def _silence(error: Exception) -> Silence:
     timed_out = isinstance(error, TimeoutError)
-    words = str(error) or type(error).__name__
-    return _Lost(Silence("timeout" if timed_out else "dropped", words))
+    return Silence("timeout" if timed_out else "dropped", str(error) or type(error).__name__)
 
 
 class Connection:
@@ -65,6 +52,9 @@ class Connection:
         self.idle_since = 0.0
         self.lost = False
         self._clean = False
+        self._opened = False
+        self._pipelining = False
+        self._wire: Wire
         encrypted = settings.security != "plain_without_encryption"
         self._encrypted = encrypted
         self._smtp = aiosmtplib.SMTP(
@@ -79,7 +69,7 @@ class Connection:
     @property
     def reusable(self) -> bool:
         """Whether the next mail may go over it."""
-        return self._clean and self._smtp.is_connected
+        return self._clean and self._wire.open
 
     async def open(self) -> NotSent | None:
         """Connect, secure and log in. None: ready. Closed already when it is not."""
@@ -94,6 +84,9 @@ class Connection:
         if failure is not None:
             self.close()
             return failure
+        assert self._smtp.transport is not None
+        self._wire, self._opened = Wire(self._smtp.transport), True
+        self._pipelining = self._smtp.supports_extension("pipelining")
         self.opened_at = time.monotonic()
         self._clean = True
         crash_points.point("smtp.connected")
@@ -139,7 +132,7 @@ class Connection:
         if isinstance(error, aiosmtplib.SMTPResponseException) and error.code > 0:
             outcome: Reply | Silence = Reply(error.code, error.message)
         else:
-            outcome = _lost(error).silence
+            outcome = _silence(error)
         result = classify(self.phase, outcome)
         assert isinstance(result, NotSent)
         return result
@@ -156,7 +149,7 @@ class Connection:
         self._clean, self.lost = False, False
         try:
             result = await self._converse(sender, message, pass_point)
-        except _Lost as lost:
+        except Lost as lost:
             self.lost = True
             result = classify(self.phase, lost.silence)
         self.mails += 1
@@ -166,89 +159,100 @@ class Connection:
         self, sender: str, message: OutboundMessage, pass_point: PassPoint
     ) -> SendResult:
         # Written out here, so that no parser stands between the stored address and the envelope.
-        for phase, words in (
-            (Phase.MAIL, f"MAIL FROM:<{sender}>"),
-            (Phase.RCPT, f"RCPT TO:<{message.recipient}>"),
-        ):
-            reply = await self._command(phase, words.encode("ascii"))
+        envelope = (
+            (Phase.MAIL, f"MAIL FROM:<{sender}>\r\n".encode("ascii")),
+            (Phase.RCPT, f"RCPT TO:<{message.recipient}>\r\n".encode("ascii")),
+        )
+        if self._pipelining:
+            self.phase = Phase.MAIL
+            self._wire.say(b"".join(words for _, words in envelope) + _DATA, replies=3)
+        for phase, words in envelope:
+            reply = await self._ask(phase, words)
             if reply.code not in (250, 251):
                 return await self._refused(phase, reply)
             crash_points.point(f"smtp.after_{phase}")
+        if self._pipelining and (refusal := await self._go_ahead()):
+            return refusal
         if not await pass_point():
-            await self._reset()
+            if not self._pipelining:
+                await self._reset()
             return Stopped()
-        reply = await self._command(
-            Phase.DATA, b"DATA", min(self.settings.data_timeout, _GO_AHEAD_TIMEOUT)
-        )
-        if reply.code != 354:
-            return await self._refused(Phase.DATA, reply)
+        if not self._pipelining and (refusal := await self._go_ahead()):
+            return refusal
         crash_points.point("smtp.after_354")
         reply = await self._body(wire_form(message.payload))
         self._clean = reply.code != 421
         return classify(Phase.AFTER, reply)
 
-    async def _command(self, phase: Phase, words: bytes, limit: float | None = None) -> Reply:
+    async def _go_ahead(self) -> SendResult | None:
+        """The answer to DATA: None when the body may come."""
+        limit = min(self.settings.data_timeout, _GO_AHEAD_TIMEOUT)
+        reply = await self._ask(Phase.DATA, _DATA, limit)
+        return None if reply.code == 354 else await self._refused(Phase.DATA, reply)
+
+    async def _ask(self, phase: Phase, words: bytes, limit: float | None = None) -> Reply:
+        """The reply to one command, which is written here unless the envelope went at once."""
         self.phase = phase
-        try:
-            code, text = await self._smtp.execute_command(
-                words, timeout=limit or self.settings.command_timeout
-            )
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise _lost(error) from error
-        return Reply(code, text)
+        if not self._pipelining:
+            self._wire.say(words)
+        return await self._wire.hear(limit or self.settings.command_timeout)
 
-    async def _body(self, wire: bytes) -> Reply:
-        protocol = self._smtp.protocol
-        if protocol is None:
-            raise _Lost(Silence("dropped", "the connection was lost before the body"))
-        try:
-            if crash_points.is_armed("smtp.mid_body"):
-                wire = await self._half(protocol, wire)
-            # No await between the write and AFTER: before the write nothing has left.
-            protocol.write(wire)
-            self.phase = Phase.AFTER
-            if crash_points.is_armed("smtp.after_body"):
-                await _flushed(protocol)
-                crash_points.point("smtp.after_body")
-            code, text = await protocol.read_response(timeout=self.settings.data_timeout)
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise _lost(error) from error
-        crash_points.point("smtp.after_250")
-        return Reply(code, text)
-
-    async def _half(self, protocol: aiosmtplib.protocol.SMTPProtocol, wire: bytes) -> bytes:
-        """Let half of the body leave, then die. What is left of it, for those who go on."""
-        middle = len(wire) // 2
-        protocol.write(wire[:middle])
+    async def _body(self, body: bytes) -> Reply:
+        if crash_points.is_armed("smtp.mid_body"):
+            body = await self._half(body)
+        # No await between the write and AFTER: before the write nothing has left.
+        self._wire.say(body)
         self.phase = Phase.AFTER
-        await _flushed(protocol)
+        if crash_points.is_armed("smtp.after_body"):
+            await self._wire.flushed()
+            crash_points.point("smtp.after_body")
+        reply = await self._wire.hear(self.settings.data_timeout)
+        crash_points.point("smtp.after_250")
+        return reply
+
+    async def _half(self, body: bytes) -> bytes:
+        """Let half of the body leave, then die. What is left of it, for those who go on."""
+        middle = len(body) // 2
+        self._wire.say(body[:middle], replies=0)
+        self.phase = Phase.AFTER
+        await self._wire.flushed()
         crash_points.point("smtp.mid_body")
-        return wire[middle:]
+        return body[middle:]
 
     async def _refused(self, phase: Phase, reply: Reply) -> SendResult:
-        if reply.code != 421:
+        """What a refusal means. After a whole envelope in one write the answers that are still due
+        say nothing new, and a DATA that was accepted must not be left open: then it is hung up."""
+        if reply.code != 421 and (not self._pipelining or await self._closed_data(phase)):
             await self._reset()
         self.phase = phase
         return classify(phase, reply)
 
+    async def _closed_data(self, phase: Phase) -> bool:
+        due = {Phase.MAIL: 2, Phase.RCPT: 1}.get(phase, 0)
+        try:
+            rest = [await self._wire.hear(self.settings.command_timeout) for _ in range(due)]
+        except Lost:
+            return False
+        return all(one.code not in (354, 421) for one in rest)
+
     async def _reset(self) -> None:
         """Forget the envelope. A connection that cannot is not reused; the result stands."""
-        self._clean = await self._side(b"RSET")
+        self._clean = await self._side(b"RSET\r\n")
 
     async def alive(self) -> bool:
         """Whether the server still answers."""
-        return await self._side(b"NOOP")
+        return await self._side(b"NOOP\r\n")
 
     async def _side(self, words: bytes) -> bool:
         try:
-            code, _ = await self._smtp.execute_command(words, timeout=_SIDE_TIMEOUT)
-        except (aiosmtplib.SMTPException, OSError):
+            self._wire.say(words)
+            return (await self._wire.hear(_SIDE_TIMEOUT)).code == 250
+        except Lost:
             return False
-        return code == 250
 
     def close(self) -> None:
         """Close at once; a clean connection says goodbye without waiting for the answer."""
-        if self.reusable and self._smtp.protocol is not None:
-            self._smtp.protocol.write(b"QUIT\r\n")
+        if self._opened:
+            self._wire.close(b"QUIT\r\n" if self.reusable else b"")
         self._clean = False
         self._smtp.close()

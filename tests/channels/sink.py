@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 DROP = "drop"  # close without a word
 HANG = "hang"  # never answer
@@ -31,7 +32,9 @@ class Sink:
     tls: ssl.SSLContext | None = None
     implicit_tls: bool = False
     offer_starttls: bool = True
+    pipelining: bool = field(default_factory=lambda: Sink.announces_pipelining)
     auth: bool = False
+    open_data: bool = False  # 354 though nobody is there to get it, as some servers answer
     delay: float = 0.0
     mails: list[Mail] = field(default_factory=list)
     kept: asyncio.Event = field(default_factory=asyncio.Event)
@@ -40,6 +43,7 @@ class Sink:
     port: int = 0
     cut_off: bytes = b""  # of the last body, where it never came to its end
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
+    announces_pipelining: ClassVar[bool] = False  # of every sink that does not say
 
     async def idle(self) -> None:
         """Until no connection is open."""
@@ -111,6 +115,8 @@ class _Talk:
         lines = ["sink", "ENHANCEDSTATUSCODES"]
         if self.sink.tls and not self.secure and self.sink.offer_starttls:
             lines.append("STARTTLS")
+        if self.sink.pipelining:
+            lines.append("PIPELINING")
         if self.sink.auth:
             lines.append("AUTH PLAIN LOGIN CRAM-MD5")
         text = "".join(f"250-{line}\r\n" for line in lines[:-1]) + f"250 {lines[-1]}"
@@ -132,10 +138,14 @@ class _Talk:
         return await self.say("mail", "250 ok")
 
     async def on_rcpt(self, rest: str) -> bool:
-        self.recipients.append(rest[len("TO:<") : -1])
+        refused = "rcpt" in self.sink.once or "rcpt" in self.sink.answers
+        if not refused:
+            self.recipients.append(rest[len("TO:<") : -1])
         return await self.say("rcpt", "250 ok")
 
     async def on_data(self, _: str) -> bool:
+        if not self.recipients and not self.sink.open_data:  # RFC 5321 3.3
+            return await self.say("", "503 5.5.1 no valid recipients")
         if not await self.say("data", "354 go"):
             return False
         if not self.sink.answers.get("data", "354").startswith("354"):

@@ -14,6 +14,13 @@ from tests.channels.make import account, certificate, message, passing
 from tests.channels.sink import DROP, HANG, Sink, serving
 
 
+@pytest.fixture(autouse=True, params=[False, True], ids=["one-by-one", "pipelined"])
+def pipelined(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Every test talks to a server that takes a command at a time, and to one that takes more."""
+    monkeypatch.setattr(Sink, "announces_pipelining", request.param)
+    return bool(request.param)
+
+
 async def send_to(sink: Sink, **settings: Any) -> tuple[SendResult, int]:
     """One mail into `sink`: the result, and how often the point of no return was asked for."""
     channel = EmailChannel()
@@ -71,13 +78,14 @@ async def test_nothing_is_passed_when_an_early_step_fails(
 
 
 @pytest.mark.parametrize(("step", "answer", "kind", "lane"), SAFE_AFTER_PASSING)
-async def test_a_definite_no_after_passing_is_not_sent(
-    step: str, answer: str, kind: str, lane: str
+async def test_a_definite_no_to_data_or_body_is_not_sent(
+    step: str, answer: str, kind: str, lane: str, pipelined: bool
 ) -> None:
     async with serving(Sink(answers={step: answer})) as sink:
         result, asked = await send_to(sink)
     assert isinstance(result, NotSent)
-    assert (result.kind, result.lane, asked) == (kind, lane, 1)
+    # With the envelope in one write the answer to DATA is there before anybody is asked.
+    assert (result.kind, result.lane, asked) == (kind, lane, step == "body" or not pipelined)
 
 
 REFUSED = [
@@ -150,7 +158,7 @@ async def test_bounces_come_back_with_the_token_of_the_message() -> None:
     assert f"<kari+r.{token}@sender.example>".encode() in frozen.payload
 
 
-async def test_stopped_leaves_nothing_and_keeps_the_connection() -> None:
+async def test_stopped_leaves_nothing(pipelined: bool) -> None:
     channel = EmailChannel()
     async with serving(Sink()) as sink:
         sender = account(sink.port)
@@ -159,8 +167,10 @@ async def test_stopped_leaves_nothing_and_keeps_the_connection() -> None:
         await channel.close()
     assert stopped == Stopped()
     assert isinstance(sent, Sent)
-    assert (len(sink.mails), sink.connections) == (1, 1)
-    assert b"RSET" in sink.lines()
+    # A DATA that was answered ends with its mail or with the connection (RFC 5321 4.1.1.4).
+    assert (len(sink.mails), sink.connections) == (1, 1 + pipelined)
+    assert (b"RSET" in sink.lines()) is not pipelined
+    assert not sink.cut_off
 
 
 ADDRESSES = [
@@ -319,6 +329,33 @@ async def test_a_refused_recipient_does_not_cost_the_connection() -> None:
         assert isinstance(await channel.send(sender, message(channel, sender), passing()[0]), Sent)
         await channel.close()
     assert sink.connections == 1
+
+
+async def test_a_data_that_nobody_gets_is_left_by_hanging_up() -> None:
+    channel = EmailChannel()
+    async with serving(Sink(answers={"rcpt": "550 5.1.1 no"}, open_data=True)) as sink:
+        sender = account(sink.port)
+        refused = await channel.send(sender, message(channel, sender), passing()[0])
+        sink.answers.clear()
+        sent = await channel.send(sender, message(channel, sender), passing()[0])
+        await channel.close()
+    assert isinstance(refused, Refused)
+    assert isinstance(sent, Sent)
+    assert [mail.recipients for mail in sink.mails] == [["ola@prospect.example"]]
+
+
+@pytest.mark.parametrize("extra", ["250 2.0.0 twice", "421 4.4.2 idle", "what", "250-more"])
+async def test_a_line_that_nobody_asked_for_is_no_answer_to_the_next_mail(extra: str) -> None:
+    """250 for a mail that is refused would be a mail that is lost (L3)."""
+    channel = EmailChannel()
+    async with serving(Sink(answers={"body": f"250 2.0.0 queued\r\n{extra}"})) as sink:
+        sender = account(sink.port)
+        assert isinstance(await channel.send(sender, message(channel, sender), passing()[0]), Sent)
+        sink.answers["body"] = "554 5.7.1 not this one"
+        second = await channel.send(sender, message(channel, sender), passing()[0])
+        await channel.close()
+    assert isinstance(second, Refused | NotSent)
+    assert len(sink.mails) == 1
 
 
 async def test_a_connection_that_died_in_the_pool_is_replaced_unseen() -> None:

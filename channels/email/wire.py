@@ -1,0 +1,123 @@
+"""The line of an SMTP conversation once aiosmtplib has connected, secured it and logged in.
+
+aiosmtplib gives one command at a time; servers that announce PIPELINING (RFC 2920) take a whole
+envelope at once. So its transport gets this protocol: words out, replies back, in order and
+counted. A line that nobody asked for, or that is no reply, ends the connection: replies must never
+be paired with the wrong command.
+"""
+
+import asyncio
+import re
+from collections import deque
+from typing import cast
+
+from channels.email.classify import Reply, Silence
+
+_LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
+_MOST = 64 * 1024  # bytes of one reply
+
+
+class Lost(Exception):
+    """The answer to the current command will not come."""
+
+    def __init__(self, silence: Silence) -> None:
+        super().__init__(silence.detail)
+        self.silence = silence
+
+
+class Wire(asyncio.Protocol):
+    """One connection's words. `say`, then `hear` once for each reply that is due."""
+
+    def __init__(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
+        self._buffer = bytearray()
+        self._text: list[str] = []
+        self._replies: deque[Reply] = deque()
+        self._due = 0  # replies that were asked for and are not heard
+        self._end: Silence | None = None
+        self._waiter: asyncio.Future[None] | None = None
+        self._transport.set_protocol(self)
+
+    @property
+    def open(self) -> bool:
+        """Whether it can be spoken to."""
+        return self._end is None and not self._transport.is_closing()
+
+    def say(self, words: bytes, replies: int = 1) -> None:
+        """Write `words`, which ask for that many replies."""
+        if not self.open:
+            raise Lost(self._end or Silence("dropped", "the connection is closed"))
+        self._due += replies
+        self._transport.write(words)
+
+    async def hear(self, limit: float) -> Reply:
+        """The next reply, within `limit` seconds. Raises Lost; the connection is closed then."""
+        if not self._replies and self._end is None:
+            loop = asyncio.get_running_loop()
+            self._waiter = loop.create_future()
+            timer = loop.call_later(limit, self._finish, Silence("timeout", "no reply in time"))
+            try:
+                await self._waiter
+            finally:
+                timer.cancel()
+                self._waiter = None
+        if not self._replies:
+            raise Lost(self._end or Silence("dropped", "the connection is closed"))
+        self._due -= 1
+        return self._replies.popleft()
+
+    async def flushed(self) -> None:
+        """Until the socket has all that was written: uvloop writes at the end of a round."""
+        for _ in range(500):
+            await asyncio.sleep(0.01)
+            if not self.open or not self._transport.get_write_buffer_size():
+                return
+
+    def close(self, last: bytes = b"") -> None:
+        """Hang up, with a last word that nobody waits for."""
+        if last and self.open:
+            self._transport.write(last)
+        self._end = self._end or Silence("dropped", "the connection is closed")
+        self._transport.close()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        while (at := self._buffer.find(b"\n")) >= 0 and self._end is None:
+            line = bytes(self._buffer[:at]).removesuffix(b"\r")
+            del self._buffer[: at + 1]
+            self._line(line)
+        if len(self._buffer) > _MOST:
+            self._finish(Silence("dropped", "a reply without end"))
+        if self._replies and self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _line(self, line: bytes) -> None:
+        found = _LINE.fullmatch(line)
+        if found is None:
+            self._finish(Silence("dropped", f"no SMTP reply: {line[:80]!r}"))
+            return
+        self._text.append((found[3] or b"").decode("utf-8", "replace"))
+        if found[2] == b"-":
+            if sum(map(len, self._text)) > _MOST:
+                self._finish(Silence("dropped", "a reply without end"))
+            return
+        reply = Reply(int(found[1]), "\n".join(self._text))
+        self._text = []
+        if len(self._replies) >= self._due:
+            self._finish(Silence("dropped", f"unasked: {reply}"))
+            return
+        self._replies.append(reply)
+
+    def eof_received(self) -> bool:
+        self._finish(Silence("dropped", "the server hung up"))
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._finish(Silence("dropped", str(exc) if exc else "the connection was lost"))
+
+    def _finish(self, silence: Silence) -> None:
+        """No reply comes any more. Those that came before are still heard."""
+        self._end = self._end or silence
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+        self._transport.close()
