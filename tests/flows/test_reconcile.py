@@ -11,13 +11,18 @@ from channels.base import Account, Capabilities, OutboundMessage, Sent, Unknown
 from channels.fake import FakeChannel
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
+from orchestrator.flows.book import book
+from orchestrator.flows.cancel_booking import cancel_booking
 from orchestrator.flows.decide_doubts import decide_doubts
 from orchestrator.flows.lay_out_doubt import lay_out_doubt
 from orchestrator.flows.reconcile import reconcile
 from orchestrator.flows.stop_person import stop_person
 from orchestrator.rules import doubt as rules
+from orchestrator.sender import drain
 from orchestrator.store import doubts
 from orchestrator.wiring import App
+from tests import make
+from tests.flows.call_world import TEN, messages_of, person
 from tests.flows.doubtful import Doubtful, Keyed, doubtful
 from tests.make import NOW
 
@@ -249,3 +254,45 @@ async def test_the_ages_are_of_the_databases_clock(app: App) -> None:
         (row,) = await doubts.take(conn, older=60, rest=300, batch=5)
     assert 3590 < row["age"] < 3700
     assert 9 * 3600 - 10 < row["first_age"] < 9 * 3600 + 100
+
+
+@pytest.mark.parametrize("cancelled", [False, True])
+async def test_a_confirmation_in_doubt_is_sent_again_byte_for_byte(
+    app: App, cancelled: bool
+) -> None:
+    """They asked for it; with the same Message-ID, mail programs may drop the second one."""
+    channel = FakeChannel(name="email")
+    app.channels["email"] = channel
+    async with transaction(app.engine) as conn:
+        now = await database_now(conn)
+        world = await make.world(conn)
+        who = await person(conn, app.keys, world, offer=False)
+        booked = await book(conn, app.keys, unlock_id=who.unlock, start=TEN, now=now)
+    channel.after.extend([Unknown("lost"), Unknown("lost")])
+    await drain(app)
+    assert [one["state"] for one in await sent_about(app, booked)] == ["in_doubt"] * 2
+    if cancelled:
+        async with transaction(app.engine) as conn:
+            await cancel_booking(conn, app.keys, booking_id=booked, by="prospect", now=now)
+        await drain(app)
+    async with transaction(app.engine) as conn:
+        await conn.execute(
+            text(
+                "update messages set handed_at = clock_timestamp() - interval '1 hour',"
+                " due_at = clock_timestamp() - interval '1 second' where state = 'in_doubt'"
+            )
+        )
+    before = list(channel.sent)
+    assert await reconcile(app, now) == (0 if cancelled else 2)
+    await drain(app)
+    states = [one["state"] for one in await sent_about(app, booked)]
+    assert states == (["in_doubt"] * 2 + ["sent"] * 2 if cancelled else ["sent"] * 2)
+    again = channel.sent[len(before) :]
+    assert sorted(one.payload for one in again) == (
+        [] if cancelled else sorted(one.payload for one in before)
+    )
+
+
+async def sent_about(app: App, booking: Any) -> list[dict[str, Any]]:
+    async with transaction(app.engine) as conn:
+        return await messages_of(conn, booking)

@@ -21,7 +21,7 @@ from tests.faults.evidence import MailDoor
 from tests.faults.harness import ROOT, Process, Town, town
 from tests.faults.scenario import Outcome, Size, say, scenario
 
-PEOPLE = {"quick": 400, "full": 3000}
+PEOPLE = {"quick": 300, "full": 2000}
 WORKERS, DOORS = 3, 2
 SLOWLY = {"AVTALE_SEND_CONNECTIONS": "3"}  # so that every phase of a deploy sees messages leave
 
@@ -68,20 +68,39 @@ STRANGER = (
 
 @contextmanager
 def old_version() -> Iterator[tuple[Path, str]]:
-    """A tree of the version before the two newest migrations, and its commit."""
+    """A tree of the newest version before the two newest migrations that starts, and its commit."""
     second = sorted((ROOT / "migrations" / "versions").glob("v[0-9]*.py"))[-2]
     named = str(second.relative_to(ROOT))
     added = git("log", "--diff-filter=A", "--format=%h", "-1", "--", named).decode().strip()
     if not added:
         raise RuntimeError(f"{named} is not committed: there is no version before it")
-    commit = git("rev-parse", "--short", f"{added}~1").decode().strip()
-    tree = Path(tempfile.mkdtemp(prefix="avtale-old-"))
+    before = git("log", "--format=%h", f"-{_TRIED}", f"{added}~1").decode().split()
+    home = Path(tempfile.mkdtemp(prefix="avtale-old-"))
     try:
-        with tarfile.open(fileobj=io.BytesIO(git("archive", commit))) as files:
-            files.extractall(tree, filter="data")
-        yield tree, commit
+        for commit in before:
+            tree = home / commit
+            with tarfile.open(fileobj=io.BytesIO(git("archive", commit))) as files:
+                files.extractall(tree, filter="data")
+            if starts(tree):
+                yield tree, commit
+                return
+        raise RuntimeError(f"none of the {_TRIED} versions before {named} starts")
     finally:
-        shutil.rmtree(tree, ignore_errors=True)
+        shutil.rmtree(home, ignore_errors=True)
+
+
+_TRIED = 20
+
+
+def starts(tree: Path) -> bool:
+    """Whether a worker of this tree finds all its modules: not every commit of a day does."""
+    done = subprocess.run(
+        [sys.executable, "-c", "import orchestrator.cli, orchestrator.worker, orchestrator.wiring"],
+        cwd=tree,
+        env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tree)},
+        capture_output=True,
+    )
+    return done.returncode == 0
 
 
 def git(*words: str) -> bytes:
