@@ -109,6 +109,8 @@ async def test_a_first_message(engine: AsyncEngine, keys: Keys, parts: Parts) ->
     assert "acme.example" not in said.split("-- ")[0]
     assert "Kari Nordmann, Acme AS, Storgata 1, 0155 Oslo" in said
     assert f"/o/{keys.token('open', message)}.gif" in part(mail, "html")
+    assert f"/t/{keys.token('trap', message)}" in part(mail, "html")
+    assert "/t/" not in said
     assert followed == ["https://acme.example/x"]
     assert kept["text"] == said
     assert kept["recipient"] == "ola@prospect.example"
@@ -154,6 +156,7 @@ async def test_language_and_tracking_are_the_prospects(
     assert mail["Subject"] == "Paper?"
     assert "Jeg skriver til deg" in part(mail, "plain")
     assert "<img" not in part(mail, "html")
+    assert "/t/" not in part(mail, "html")
 
 
 async def mark_sent(conn: AsyncConnection, message: UUID) -> None:
