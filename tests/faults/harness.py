@@ -121,6 +121,22 @@ class Town:
             timeout=120,
         )
 
+    def end_processes(self) -> None:
+        """Kill every process of Avtale that still runs, and wait for its end."""
+        for child in self.processes:
+            child.send_signal(signal.SIGKILL)
+            child.wait()
+
+    def verify(self) -> None:
+        """Raises AssertionError with what `avtale verify` finds wrong."""
+        child = self.start("verify", "--json", "--settle", "1", AVTALE_LOG_LEVEL="ERROR")
+        code = child.wait(120)
+        told = (self.home / f"verify-{len(self.processes) - 1}.log").read_text()
+        if code:
+            found = json.loads(told[told.index("{") :]) if "{" in told else {}
+            differences = found.get("differences", told[-1000:])
+            raise AssertionError(f"avtale verify found {differences}"[:4000])
+
     def taken(self) -> list[Taken]:
         """The sink's ledger, line by line: the ground truth."""
         text = self.ledger.read_text() if self.ledger.exists() else ""
@@ -313,8 +329,14 @@ def _start_sink(*module: str) -> tuple[subprocess.Popen[bytes], int]:
 
 
 @contextmanager
-def town(*, sink: tuple[str, ...] = (), channel: str = "email", **env: str) -> Iterator[Town]:
-    """Servers, a sink (an SMTP server, or a Slack), and a clean end for all of them."""
+def town(
+    *, sink: tuple[str, ...] = (), channel: str = "email", verify: bool = True, **env: str
+) -> Iterator[Town]:
+    """Servers, a sink (an SMTP server, or a Slack), and a clean end for all of them.
+
+    What is left behind goes through `avtale verify` at the end, unless it is not ours to verify.
+    Raises AssertionError with what that found.
+    """
     home = Path(tempfile.mkdtemp(prefix="avtale-faults-"))
     shutil.copytree(migrated(), home / "data" / "postgres")
     servers = Embedded(home / "data")
@@ -338,6 +360,9 @@ def town(*, sink: tuple[str, ...] = (), channel: str = "email", **env: str) -> I
             **env,
         }
         yield made
+        made.end_processes()
+        if verify:
+            made.verify()
     finally:
         for child in (*made.processes, sink_process):
             if child.poll() is None:

@@ -11,7 +11,7 @@ from tests.faults.harness import Process, Town, town
 from tests.faults.scenario import Outcome, Size, Tally, say, scenario
 from tests.faults.scenarios.kills import Kill, kill, look
 
-TIMES = 50
+TIMES = {"quick": 6, "full": 50}
 # Which hit of the point kills, at most. Rounds that many processes would share are rare: the first.
 # Whoever is to die after a body waits until it has left, and misses the answer until then.
 _HITS = {
@@ -115,7 +115,7 @@ def finish(made: Town, found: list[Kill]) -> tuple[Tally, dict[str, str]]:
         hurry(made)
         return settled(made)
 
-    made.wait(done, seconds=120, what="settling")
+    made.wait(done, seconds=90, what="settling")
     [(people,)] = made.query("select count(*) from enrollments")
     return audit.tally(made, expected=people, kills=len(found)), audit.states(made)
 
@@ -125,8 +125,9 @@ def in_doubt(found: list[Kill], states: dict[str, str]) -> list[int]:
     return [sum(states[one] == "in_doubt" for one in death.held) for death in found]
 
 
-def at_point(point: str, times: int, _size: Size) -> Outcome:
-    """50 deaths at one point, half with one connection and half with four."""
+def at_point(point: str, size: Size) -> Outcome:
+    """Deaths at one point, half with one connection and half with four."""
+    times = TIMES[size]
     rng = random.Random(point)
     with town(channel=channel_of(point)) as made:
         made.populate(0, lanes=1 if channel_of(point) == "slack" else 4)
@@ -150,8 +151,8 @@ def at_point(point: str, times: int, _size: Size) -> Outcome:
 
 
 for _name, _shows in POINTS.items():
-    _run = partial(at_point, _name, TIMES)
-    _run.__doc__ = f"{TIMES} workers die at `{_name}`: {_shows}."  # type: ignore[attr-defined]
+    _run = partial(at_point, _name)
+    _run.__doc__ = f"{TIMES['full']} workers die at `{_name}`: {_shows}."  # type: ignore[attr-defined]
     scenario(f"points.{_name}", quick=False)(_run)
 
 
