@@ -16,9 +16,9 @@ from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
 from orchestrator.flows.claim import claim
 from orchestrator.flows.deliver import deliver
+from orchestrator.flows.hold_back import hold_back
 from orchestrator.flows.prepare import Parts, prepare
 from orchestrator.rules.outgoing import Prepared
-from orchestrator.sender import Sender
 from orchestrator.store import senders
 from orchestrator.wiring import App
 from tests.model.clock import SETUP, Clock
@@ -57,13 +57,17 @@ class Cut(OSError):
     """The connection broke at a commit."""
 
 
+Key = tuple[UUID, int]  # message and fence: a worker may lease anew what it sleeps over
+
+
 @dataclass
 class Worker:
     """One process that sends."""
 
     app: App
     name: str
-    hands: dict[UUID, Hand] = field(default_factory=dict)
+    hands: dict[Key, Hand] = field(default_factory=dict)
+    newest: dict[UUID, Hand] = field(default_factory=dict)  # by message, for the channel
     combiner: Combiner = field(init=False)
     writer: asyncio.Task[None] = field(init=False)
 
@@ -90,15 +94,14 @@ class Worker:
         async with transaction(self.app.engine) as conn:
             ready = await prepare(conn, parts, [one.row for one in found], clock.now)
             rows = await senders.of_ids(conn, {one.row.sender_id for one in found})
-        holder = Sender(self.app, self.combiner, owner=self.name)
         for one in found:
             made = ready[one.row.id]
             if not isinstance(made, Prepared):
-                await holder._hold(one, made)
+                await hold_back(self.app.engine, one, made)
                 continue
             account = senders.account_of(rows[one.row.sender_id], self.app.keys)
             hand = Hand(one)
-            self.hands[one.row.id] = hand
+            self.hands[one.row.id, one.fence] = self.newest[one.row.id] = hand
             work = deliver(self.app, self.combiner, one, account, made.message)
             hand.task = asyncio.create_task(work)
         await self.settle_down()
@@ -109,15 +112,15 @@ class Worker:
         while any(not (hand.waits or hand.over) for hand in self.hands.values()):  # noqa: ASYNC110
             # Where a hand-over stands, ends or dies is seen from outside: nothing could ring.
             await asyncio.sleep(0.001)
-        for message, hand in list(self.hands.items()):
+        for key, hand in list(self.hands.items()):
             if hand.over:
-                del self.hands[message]
+                del self.hands[key]
                 assert hand.task is not None
                 hand.task.result()
 
-    async def tell(self, message: UUID, order: str) -> None:
+    async def tell(self, key: Key, order: str) -> None:
         """Let one hand-over go on to where it stands next."""
-        hand = self.hands[message]
+        hand = self.hands[key]
         assert hand.orders is not None
         hand.orders.set_result(order)
         await asyncio.sleep(0)
@@ -169,7 +172,7 @@ class House:
         """Workers, each a process of its own."""
         for number in range(workers):
             worker = Worker(self.app, f"worker-{number}")
-            line = Line(self.provider, worker.hands)
+            line = Line(self.provider, worker.newest)
             worker.app = Belled(**vars(replace(self.app, channels={"email": line})))
             worker.app.bells = self.bells  # type: ignore[attr-defined]  # of Belled, below
             worker.start()

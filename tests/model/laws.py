@@ -64,6 +64,7 @@ union all select 'bounce', cast(id as text) from identities where state = 'bounc
 union all select 'pause of a sequence', name from sequences where state = 'paused'
 union all select 'pause of a sender', name from senders where paused_at is not null
 """
+_UNREADABLE = "select kind, attempt, error from provider_events where error is not null"
 _PROGRESS = """
 select (select coalesce(max(number), 0) from model_changes),
   (select count(*) from tasks where state = 'open')
@@ -114,6 +115,7 @@ async def database(house: House, beliefs: Beliefs) -> None:
             ("a fence that fell, rose or stood still", _FENCES),
             ("an enrollment half advanced", _HALF),
             ("L1: a call that was not earned", _UNEARNED),
+            ("L3: an answer that nobody can read", _UNREADABLE),
         ):
             found = await ask(query)
             told = [one for one in found if not law.startswith("L7") or one[2:4] not in _SILENT]
@@ -152,16 +154,24 @@ def _kept(beliefs: Beliefs, rows: list[Any]) -> None:
             raise Broken(f"L3: {what} accepted and gone: {sorted(lost)[:3]}")
 
 
-async def nothing_forgotten(house: House) -> None:
-    """At the end of time: each enrollment came to its end, or waits for a task that is open."""
-    left = await house.rows(
-        "select e.id, e.state, e.step, m.state as message from enrollments e"
+async def unfinished(house: House) -> list[Any]:
+    """Enrollments that run, and about which nobody has a task."""
+    return await house.rows(
+        "select e.state, e.step, e.due_at as looked_at, m.state as message, m.due_at, m.last_class"
+        " from enrollments e"
         " left join messages m on m.enrollment_id = e.id and m.step = e.step"
         " where e.state in ('active', 'sending', 'held') and not exists"
         " (select 1 from tasks t where t.state = 'open' and t.prospect_id = e.prospect_id)"
     )
-    if left:
-        raise Broken(f"L3: these came to no end, and nobody was told: {[tuple(x) for x in left]}")
+
+
+async def nothing_forgotten(house: House) -> None:
+    """At the end of time: each enrollment came to its end, or waits for a task that is open."""
+    if left := await unfinished(house):
+        raise Broken(
+            f"L3: these came to no end, and nobody was told by {house.clock.now}: "
+            f"{[tuple(map(str, one)) for one in left]}"
+        )
     stuck = await house.rows("select state from messages where state in ('leased', 'sending')")
     if stuck:
         raise Broken(f"L3: messages that nobody works on: {stuck}")

@@ -33,7 +33,7 @@ from orchestrator.flows.take_events import take_events
 from orchestrator.rules import event_json
 from orchestrator.store.arrivals import Arrival
 from tests.model import laws, town
-from tests.model.house import House, Worker
+from tests.model.house import House, Key, Worker
 from tests.model.provider import EARLY, LATE, Entry
 from tests.model.stops import Beliefs, Said
 
@@ -84,13 +84,17 @@ class Machine(RuleBasedStateMachine):
         self.people: list[town.Person] = []
         self.count = 0
         self.about = 0
+        self.rests = False  # whether it is followed to the end of everything: that takes long
+        self.broken = False  # a step did not come to its end: what is left says nothing
 
     def do(self, work: Any, note: Callable[[], Any] | None = None) -> Any:
         """Run one step to its end, note what was accepted by it, then ask the laws."""
+        self.broken = True
         found = self.loop.run_until_complete(work)
         if note is not None:
             note()
         self.loop.run_until_complete(self._check())
+        self.broken = False
         return found
 
     async def _check(self) -> None:
@@ -113,8 +117,8 @@ class Machine(RuleBasedStateMachine):
                 person = next(one for one in self.people if one.id == said.prospect)
                 self.beliefs.read(said, person.identity)
 
-    @initialize(alpha=st.tuples(*[st.booleans()] * 6))
-    def begin(self, alpha: tuple[bool, ...]) -> None:
+    @initialize(alpha=st.tuples(*[st.booleans()] * 6), rests=st.booleans())
+    def begin(self, alpha: tuple[bool, ...], rests: bool) -> None:
         """An empty house, people who are enrolled, and a worker who has begun."""
 
         async def work() -> None:
@@ -131,16 +135,60 @@ class Machine(RuleBasedStateMachine):
             self.house.open_up(WORKERS)
 
         self.do(work())
-        for who, first in enumerate(alpha):
-            self.enroll(who, first)
+        self.rests = rests
+        for first in (True, False):
+            self._enroll([who for who in range(len(alpha)) if alpha[who] is first], first)
         self.work(0, wait=False)
 
     def teardown(self) -> None:
         """Everybody dies."""
         if not self.people:
             return
-        self.loop.run_until_complete(self._count())
-        self.loop.run_until_complete(self.house.close_down())
+        try:
+            if not self.broken:
+                if self.rests:
+                    self.do(self._come_to_rest())
+                self.loop.run_until_complete(self._count())
+        finally:
+            self.loop.run_until_complete(self.house.close_down())
+
+    async def _come_to_rest(self) -> None:
+        """Trouble ends, everything is resumed and told, time goes on: nobody is forgotten (L3)."""
+        house = self.house
+        house.cuts.clear()
+        house.provider.answers = True
+        for worker in house.workers:
+            await worker.die()
+            worker.start()
+        for what in ("person", "sequence", "sender"):
+            for name in sorted(self._paused(what)):
+                await self._switched(what, name)
+            self._paused(what).clear()
+        for said, arrival in self.queue:
+            async with transaction(house.engine) as conn:
+                await take_events(conn, [arrival], now=house.clock.now)
+            self._accept(said)
+        self.queue.clear()
+        await house.pass_by(TIMES["past a doubt"])
+        for _ in range(150):
+            await self._round_of_everything()
+            if not await laws.unfinished(house):
+                break
+            await self._until_due()
+        await laws.nothing_forgotten(house)
+
+    async def _round_of_everything(self) -> None:
+        house, worker = self.house, self.house.workers[0]
+        now = house.clock.now
+        await sweep(house.app, now)
+        await read_events(house.app, now)
+        await self._notice_what_was_read()
+        await reconcile(worker.app, now)
+        await plan(house.app, now)
+        await worker.claim(house.clock, 10)
+        while worker.hands:
+            await worker.tell(next(iter(worker.hands)), "go")
+            await self._check()
 
     async def _count(self) -> None:
         """What this run has come to, so that nobody takes an idle model for a proof."""
@@ -166,10 +214,16 @@ class Machine(RuleBasedStateMachine):
     @rule(who=whom, alpha=st.booleans())
     def enroll(self, who: int, alpha: bool) -> None:
         """Somebody is enrolled, if they may be."""
+        self._enroll([who], alpha)
+
+    def _enroll(self, whom: list[int], alpha: bool) -> None:
         name = "alpha" if alpha else "beta"
 
         async def work() -> None:
-            now, only = self.house.clock.now, Selection(ids=(self.people[who].id,))
+            now, only = (
+                self.house.clock.now,
+                Selection(ids=tuple(self.people[who].id for who in whom)),
+            )
             with suppress(AvtaleError):  # no sender, or the sequence is paused: it says so
                 await enroll(self.house.app, sequence=name, selection=only, now=now)
             rows = await self.house.rows(
@@ -223,11 +277,14 @@ class Machine(RuleBasedStateMachine):
             self._carry(self._hands("connected"))
 
     async def _until_due(self) -> None:
+        """Until the next thing is due, or a sender may write again."""
         [(due,)] = await self.house.rows(
-            "select min(due_at) from (select due_at from enrollments where state = 'active'"
-            " union all select due_at from messages where state in ('pending', 'retry_wait')) x"
+            "select min(at) from (select due_at as at from enrollments where state = 'active'"
+            " union all select due_at from messages where state in ('pending', 'retry_wait')"
+            " union all select greatest(free_at, parked_until) from lanes) x where at > :now",
+            now=self.house.clock.now,
         )
-        if due is not None and due > self.house.clock.now:
+        if due is not None:
             await self.house.pass_by(due - self.house.clock.now)
 
     @precondition(lambda self: self.house.bells)
@@ -247,22 +304,22 @@ class Machine(RuleBasedStateMachine):
 
         self.do(work())
 
-    def _hands(self, *stands: str) -> list[tuple[Worker, UUID]]:
+    def _hands(self, *stands: str) -> list[tuple[Worker, Key]]:
         return [
-            (worker, message)
+            (worker, key)
             for worker in self.house.workers
-            for message, hand in worker.hands.items()
+            for key, hand in worker.hands.items()
             if hand.waits and hand.stands in stands
         ]
 
     def _tell(self, pick: int, order: str, *stands: str) -> None:
         """One of them, or (7) all but the first."""
         found = self._hands(*stands)
-        for worker, message in (
+        for worker, key in (
             found[1:] if pick == 7 and len(found) > 1 else [found[pick % len(found)]]
         ):
-            if message in worker.hands:
-                self.do(worker.tell(message, order))
+            if key in worker.hands:
+                self.do(worker.tell(key, order))
 
     @precondition(lambda self: self._hands("connected"))
     @rule(pick=few, how=st.sampled_from(["go"] * 6 + sorted(EARLY)))
@@ -289,10 +346,10 @@ class Machine(RuleBasedStateMachine):
         found = self._hands("connected", "passed", "taken")
         self._carry(found if everybody else [found[pick % len(found)]])
 
-    def _carry(self, found: list[tuple[Worker, UUID]]) -> None:
-        for worker, message in found:
-            while message in worker.hands:
-                self.do(worker.tell(message, "go"))
+    def _carry(self, found: list[tuple[Worker, Key]]) -> None:
+        for worker, key in found:
+            while key in worker.hands:
+                self.do(worker.tell(key, "go"))
 
     @rule(who=workers, how=st.sampled_from(["kill -9", "cut before", "cut after"]))
     def trouble(self, who: int, how: str) -> None:
@@ -319,16 +376,16 @@ class Machine(RuleBasedStateMachine):
     @rule(order=st.sampled_from(["go", "go", "greylisted", "ill lane"]))
     def overtake(self, order: str) -> None:
         """A worker sleeps past its leases, another one hands its messages over; then it wakes."""
-        worker, message = self._hands("connected")[0]
+        worker, key = self._hands("connected")[0]
         other = next(one for one in self.house.workers if one is not worker)
         self.time_passes("past a lease", True)
         self.do(other.claim(self.house.clock, 10))
-        if message in other.hands:
-            self.do(other.tell(message, "go"))
-        if message in other.hands:
-            self.do(other.tell(message, "go"))
-        if message in worker.hands:
-            self.do(worker.tell(message, order))
+        again = next((one for one in other.hands if one[0] == key[0]), None)
+        for _ in range(2):
+            if again in other.hands:
+                self.do(other.tell(again, "go"))
+        if key in worker.hands:
+            self.do(worker.tell(key, order))
 
     @rule(what=st.sampled_from(["sweep", "sweep", "ask", "ask in vain"]))
     def tidy(self, what: str) -> None:
@@ -463,8 +520,11 @@ class Machine(RuleBasedStateMachine):
                 self._switch(what, name)
 
     def _switch(self, what: str, name: Any) -> None:
-        paused = self._paused(what)
-        resume = name in paused
+        note = partial(self._paused(what).symmetric_difference_update, {name})
+        self.do(self._switched(what, name), note)
+
+    def _switched(self, what: str, name: Any) -> Any:
+        resume = name in self._paused(what)
         match what:
             case "person":
                 work = self._in(resume_person if resume else pause_person, prospect_id=name)
@@ -475,7 +535,29 @@ class Machine(RuleBasedStateMachine):
                 work = self._in(resume_sender, name=name)
             case _:
                 work = self._in(pause_sender, name=name, reason="by the model")
-        self.do(work, partial(paused.symmetric_difference_update, {name}))
+        return work
+
+    @precondition(lambda self: self._hands("connected"))
+    @rule(what=st.sampled_from(["person", "sequence", "sender", "for good", "answer", "bounce"]))
+    def stop_in_time(self, what: str) -> None:
+        """A stop of each kind, one step before the point of no return of what it is about."""
+        worker, key = self._hands("connected")[0]
+        row = worker.hands[key].claimed.row
+        if what == "for good":
+            self._opt_out(row.prospect_id)
+        elif what in ("answer", "bounce"):
+            entries = [e for e in self.house.provider.ledger if e.prospect == row.prospect_id]
+            for entry in entries[-1:]:
+                pick = self.house.provider.ledger.index(entry)
+                self.happen(pick, "bounced" if what == "bounce" else "more", at_once=True)
+        else:
+            _, sequence = self.beliefs.enrolled[row.enrollment_id]
+            sender = next(one for one, made in self.house.senders.items() if made == row.sender_id)
+            named = {"person": row.prospect_id, "sequence": sequence, "sender": sender}[what]
+            if named not in self._paused(what):
+                self._switch(what, named)
+        if key in worker.hands:
+            self.do(worker.tell(key, "go"))
 
     # Work for people
 
@@ -496,7 +578,9 @@ class Machine(RuleBasedStateMachine):
             outcome = words[choice % len(words)]
             if row.kind == "in_doubt":
                 taken = self.house.provider.has(row.message_id)
-                open_yet = any(row.message_id in one.hands for one in self.house.workers)
+                open_yet = any(
+                    row.message_id == key[0] for one in self.house.workers for key in one.hands
+                )
                 outcome = "sent" if taken else "abandoned" if open_yet else "retry"
             try:
                 await self._in(_closing, keys=self.house.app.keys, task_id=row.id, outcome=outcome)

@@ -24,8 +24,8 @@ from tests.model.house import Belled, House, cut_commits
 from tests.model.machine import Machine
 from tests.model.provider import Line, Provider
 
-EXAMPLES = int(os.environ.get("AVTALE_MODEL_EXAMPLES", "12"))
-STEPS = int(os.environ.get("AVTALE_MODEL_STEPS", "60"))
+EXAMPLES = int(os.environ.get("AVTALE_MODEL_EXAMPLES", "10"))
+STEPS = int(os.environ.get("AVTALE_MODEL_STEPS", "50"))
 SEED = int(os.environ.get("AVTALE_MODEL_SEED", "20261123"))
 SHRINK = (Phase.shrink,) if os.environ.get("AVTALE_MODEL_SHRINK") else ()
 

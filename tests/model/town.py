@@ -106,7 +106,7 @@ async def settle_in(house: House) -> list[Person]:
                     address=f"{name}@sender.example",
                     display_name=name,
                     settings={},
-                    daily_cap=1000 if name == "kari" else 2,
+                    daily_cap=1000 if name == "kari" else 4,
                     gap_seconds=0 if name == "kari" else 60,
                     gap_jitter_seconds=0,
                     hours={"days": "mon-sun", "hours": "00:00-24:00"},
