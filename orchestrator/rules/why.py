@@ -44,6 +44,8 @@ BECAUSE: dict[str, str] = {
     "already_enrolled": "they are or were in this sequence already",
     "in_another": "they are in another sequence now: one conversation at a time",
     "answered_recently": "they answered lately",
+    "late": "it could have left long ago: somebody of ours decides whether it still does",
+    "restored": "it may have left after the backup that was restored",
     "paused": "they are paused",
     "no_address": "they have no address on a channel of the sequence",
     "bounced": "their address does not take messages",
@@ -180,6 +182,8 @@ def because(reason: Any) -> str:
 def tell(what: Happened, zone: str | None) -> Line:
     """One line of history as a sentence."""
     sentence, reason = _SENTENCES.get(what.kind, _unknown(what))
+    if what.kind == "message.in_doubt" and what.detail.get("by") == "restore":
+        reason = BECAUSE["restored"]
     words = _words(what, zone)
     return Line(what.at, sentence.format_map(words).strip(), reason.format_map(words).strip())
 

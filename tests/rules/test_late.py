@@ -6,7 +6,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.rules import late, leaving
+from orchestrator.rules import late, leaving, why
 
 NOW = datetime(2026, 11, 24, 9, tzinfo=UTC)
 DAY = timedelta(hours=24)
@@ -55,3 +55,11 @@ def test_a_person_is_asked_once_nothing_else_speaks_against_it() -> None:
     assert leaving.decide(closed, NOW) == leaving.Hold("late", None)
     invitation = circumstances(late=True, kind="invitation")
     assert leaving.decide(invitation, NOW) == leaving.Go()
+
+
+def test_a_doubt_of_a_restore_is_told_as_what_it_is() -> None:
+    """L7: not as a hand-over that was cut off."""
+    line = why.tell(why.Happened(NOW, "message.in_doubt", {"by": "restore"}, step="hello"), None)
+    assert line.reason == "it may have left after the backup that was restored"
+    cut = why.tell(why.Happened(NOW, "message.in_doubt", {"fence": 1}, step="hello"), None)
+    assert "cut off" in cut.reason
