@@ -3,7 +3,6 @@
 import random
 import signal
 import time
-from functools import partial
 
 from channels.crash_points import POINTS
 from tests.faults import audit
@@ -150,10 +149,16 @@ def at_point(point: str, size: Size) -> Outcome:
     return Outcome(f"points.{point}", found, figures, faults)
 
 
+def _register(point: str, shows: str) -> None:
+    def run(size: Size) -> Outcome:
+        return at_point(point, size)
+
+    run.__doc__ = f"{TIMES['full']} workers die at `{point}`: {shows}."
+    scenario(f"points.{point}", quick=False)(run)
+
+
 for _name, _shows in POINTS.items():
-    _run = partial(at_point, _name)
-    _run.__doc__ = f"{TIMES['full']} workers die at `{_name}`: {_shows}."  # type: ignore[attr-defined]
-    scenario(f"points.{_name}", quick=False)(_run)
+    _register(_name, _shows)
 
 
 @scenario("points", quick=True)
