@@ -29,7 +29,7 @@ from orchestrator.wiring import App, make_redis
 from tests import make
 from tests.flows.coming import all_of, email_of, person, row_of, say
 from tests.make import NOW
-from tests.rules.test_mail_reading import mail, report
+from tests.rules.test_mail_reading import feedback, mail, report
 
 
 @pytest.fixture
@@ -307,6 +307,38 @@ async def test_a_delay_suppresses_nothing(scene: Scene) -> None:
     await scene.read(report("delayed", "4.4.1"))
     assert await scene.engagements() == [("delayed", "machine", None)]
     assert await scene.state() == "active"
+
+
+@pytest.mark.parametrize(
+    ("status", "said"),
+    [
+        ("5.7.1", "rejected for policy reasons"),
+        ("5.2.2", "mailbox is full"),
+        ("4.4.7", "message expired"),
+        ("5.0.0", "something unheard of"),
+    ],
+)
+async def test_a_bounce_that_is_not_hard_suppresses_nothing(
+    scene: Scene, status: str, said: str
+) -> None:
+    own = f"{scene.message.hex}@sender.example".encode()
+    await scene.read(report("failed", status, said).replace(b"first@sender.example", own))
+    assert await scene.engagements() == [("bounce", "machine", None)]
+    async with transaction(scene.app.engine) as conn:
+        assert await all_of(conn, suppressions) == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "scopes", "state"),
+    [("abuse", ["person"], "stopped"), ("auth-failure", [], "active")],
+)
+async def test_a_complaint_suppresses_the_person_and_a_dmarc_report_nobody(
+    scene: Scene, kind: str, scopes: list[str], state: str
+) -> None:
+    await scene.read(feedback(kind, f"{scene.message.hex}@sender.example"))
+    async with transaction(scene.app.engine) as conn:
+        assert sorted(row["scope"] for row in await all_of(conn, suppressions)) == scopes
+    assert await scene.state() == state
 
 
 async def test_something_that_came_back_settles_a_doubt(scene: Scene) -> None:

@@ -1,5 +1,6 @@
 """Mail, read: what is automatic is never a person's answer, and no bytes raise."""
 
+from datetime import date
 from email.message import EmailMessage
 from pathlib import Path
 
@@ -71,6 +72,29 @@ Subject: Hello
 Hello
 --b--
 """.replace("\n", "\r\n").encode()
+
+
+def feedback(kind: str, original: str) -> bytes:
+    """A feedback report (RFC 5965)."""
+    return f"""From: fbl@provider.example
+Subject: complaint
+Content-Type: multipart/report; report-type=feedback-report; boundary=b
+
+--b
+Content-Type: message/feedback-report
+
+Feedback-Type: {kind}
+Version: 1
+Original-Rcpt-To: <ola@acme.example>
+
+--b
+Content-Type: message/rfc822
+
+Message-ID: <{original}>
+
+x
+--b--
+""".encode()
 
 
 def test_a_reply() -> None:
@@ -172,31 +196,190 @@ def test_a_null_sender_does_not_mean_a_bounce() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "expected"), [("abuse", "complaint"), ("auth-failure", "auto_reply")]
+    ("kind", "expected", "class_"),
+    [
+        ("abuse", "complaint", "abuse"),
+        ("fraud", "complaint", "fraud"),
+        ("opt-out", "complaint", "opt_out"),
+        ("auth-failure", "auto_reply", "other"),
+        ("not-spam", "auto_reply", "other"),
+    ],
 )
-def test_feedback_reports(kind: str, expected: str) -> None:
-    raw = f"""From: fbl@provider.example
-Subject: complaint
-Content-Type: multipart/report; report-type=feedback-report; boundary=b
+def test_feedback_reports(kind: str, expected: str, class_: str) -> None:
+    found = read(feedback(kind, "first@sender.example"))
+    assert (found.kind, found.class_) == (expected, class_)
+    assert found.original_ids == ("<first@sender.example>",)
+    assert found.recipients == ("ola@acme.example",)
+
+
+SENDMAIL = b"""From: Mail Delivery Subsystem <MAILER-DAEMON@mx.example>
+Subject: Returned mail: see transcript for details
+
+   ----- The following addresses had permanent fatal errors -----
+<ola@acme.example>
+    (reason: 550 5.1.1 <ola@acme.example>... User unknown)
+
+   ----- Original message follows -----
+Return-Path: <kari@sender.example>
+Received: from a by b; Mon, 1 Jan 2026 00:00:00 +0000
+To: Ola <ola@acme.example>, eva@acme.example
+Message-ID: <first@sender.example>
+"""
+QMAIL = b"""From: MAILER-DAEMON@mx.example
+To: kari@sender.example
+Subject: failure notice
+
+Hi. This is the qmail-send program at mx.example.
+I'm afraid I wasn't able to deliver your message to the following addresses.
+This is a permanent error; I've given up. Sorry it didn't work out.
+
+<ola@acme.example>:
+203.0.113.5 does not like recipient.
+Remote host said: 552 5.2.2 mailbox is full
+Giving up on 203.0.113.5.
+
+--- Below this line is a copy of the message.
+
+Return-Path: <kari@sender.example>
+Received: (qmail 1 invoked from network); 1 Jan 2026 00:00:00 -0000
+Message-ID: <first@sender.example>
+"""
+EXCHANGE = b"""From: System Administrator <postmaster@acme.example>
+Subject: Undeliverable: Hello
+In-Reply-To: <first@sender.example>
+
+Your message
+
+  To:      info@acme.example
+  Subject: Hello
+
+did not reach the following recipient(s):
+
+ola@acme.example on Thu, 1 Jan 2026 10:00:00 +0100
+    The recipient name is not recognized
+"""
+EXIM = b"""From: Mail Delivery System <Mailer-Daemon@mx.example>
+X-Failed-Recipients: ola@acme.example
+Subject: Warning: message 1abc-0001 delayed 24 hours
+
+This message was created automatically by mail delivery software.
+A message that you sent has not yet been delivered to one or more of its recipients.
+No action is required on your part. Delivery attempts will continue for some time.
+  Message-ID: <first@sender.example>
+"""
+INTERNATIONAL = b"""From: MAILER-DAEMON@mx.example
+Content-Type: multipart/report; report-type=delivery-status; boundary=b
 
 --b
-Content-Type: message/feedback-report
+Content-Type: message/global-delivery-status; charset=utf-8
 
-Feedback-Type: {kind}
-Version: 1
-Original-Rcpt-To: <ola@acme.example>
+Reporting-MTA: dns; mx.example
 
+Final-Recipient: utf-8; ol\\x{E5}@acme.example
+Action: failed
+Status: 5.1.1
 --b
-Content-Type: message/rfc822
+Content-Type: message/global-headers
 
 Message-ID: <first@sender.example>
-
-x
 --b--
-""".encode()
+"""
+SIEVE = b"""From: Mail Delivery Subsystem <postmaster@mx.example>
+Subject: Automatically rejected mail
+Content-Type: multipart/report; report-type=disposition-notification; boundary=b
+
+--b
+
+Your message to <ola@acme.example> was automatically rejected: mailbox is full
+--b
+Content-Type: message/disposition-notification
+
+Final-Recipient: rfc822; ola@acme.example
+Original-Message-ID: <first@sender.example>
+Disposition: automatic-action/MDN-sent-automatically; deleted
+--b--
+"""
+NOTIFICATION = b"""From: AWS <no-reply@sns.example>
+Subject: AWS Notification Message
+
+{"notificationType": "Bounce", "bounce": {"bouncedRecipients": [{"emailAddress": "ola@acme.example",
+"action": "failed", "status": "5.1.1", "diagnosticCode": "smtp; 550 5.1.1 user unknown"}]},
+"mail": {"messageId": "1"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind", "class_", "recipient"),
+    [
+        (SENDMAIL, "bounce", "hard", "ola@acme.example"),
+        (QMAIL, "bounce", "mailbox_full", "ola@acme.example"),
+        (EXCHANGE, "bounce", "hard", "ola@acme.example"),
+        (EXIM, "delayed", "transient", "ola@acme.example"),
+        (INTERNATIONAL, "bounce", "hard", "olå@acme.example"),
+        (SIEVE, "bounce", "mailbox_full", "ola@acme.example"),
+        (NOTIFICATION, "bounce", "hard", "ola@acme.example"),
+    ],
+    ids=["sendmail", "qmail", "exchange", "exim", "rfc6533", "rfc5429", "ses"],
+)
+def test_bounces_as_mail_systems_write_them(
+    raw: bytes, kind: str, class_: str, recipient: str
+) -> None:
     found = read(raw)
-    assert found.kind == expected
-    assert found.original_ids == ("<first@sender.example>",)
+    assert (found.kind, found.class_, found.recipients) == (kind, class_, (recipient,))
+    assert found.original_ids == (("<first@sender.example>",) if b"first@" in raw else ())
+
+
+def test_one_hard_failure_among_others_is_not_hard() -> None:
+    full = (
+        b"\r\n\r\nFinal-Recipient: rfc822; eva@acme.example\r\nAction: failed\r\nStatus: 5.2.2\r\n"
+    )
+    raw = report("failed", "5.1.1").replace(b"user unknown\r\n", b"user unknown" + full)
+    found = read(raw)
+    assert found.recipients == ("ola@acme.example", "eva@acme.example")
+    assert (found.class_, found.hard) == ("hard", False)
+
+
+def test_a_bounce_that_a_person_forwards_is_theirs() -> None:
+    raw = b"""From: Ola <ola@acme.example>
+Subject: Fwd: your mail
+Content-Type: multipart/mixed; boundary=outer
+
+--outer
+
+See what came back to us.
+--outer
+Content-Type: message/rfc822
+
+""" + report("failed", "5.1.1")
+    assert read(raw + b"\n--outer--\n").kind in ("reply", "unknown")
+    assert read(raw.replace(b"Ola <ola@acme", b"MAILER-DAEMON <x@acme")).kind == "bounce"
+
+
+@pytest.mark.parametrize(
+    ("subject", "text", "class_"),
+    [
+        ("Automatic reply: Hello", "I am out of the office.", "out_of_office"),
+        ("Re: Hello", "Thank you for contacting our support team.", "ticket"),
+        ("Re: Hello", "Vi har mottatt din henvendelse, saksnummer 12345.", "ticket"),
+        ("Autosvar", "Jeg er på ferie.", "out_of_office"),
+    ],
+)
+def test_sorts_of_automatic_replies(subject: str, text: str, class_: str) -> None:
+    found = read(mail(text, Subject=subject, Auto_Submitted="auto-replied"))
+    assert (found.kind, found.class_) == ("auto_reply", class_)
+    assert (found.absence is not None) == (class_ == "out_of_office")
+
+
+def test_an_absence_has_its_date() -> None:
+    found = read(
+        mail(
+            "Jeg er på ferie og tilbake 7. desember.",
+            Auto_Submitted="auto-replied",
+            Date="Mon, 23 Nov 2026 10:00:00 +0100",
+        )
+    )
+    assert found.absence is not None
+    assert found.absence.returns == date(2026, 12, 7)
 
 
 def test_our_own_follow_up_is_not_an_answer() -> None:

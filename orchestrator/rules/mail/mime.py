@@ -93,7 +93,7 @@ class Mail:
         main, _, sub = self.type.name.partition("/")
         if main == "multipart":
             return tuple(self._split())
-        if main == "message" and sub in ("rfc822", "global", "news", "rfc822-headers"):
+        if main == "message" and sub in ("rfc822", "global", "news"):
             if self.encoding in ("base64", "quoted-printable"):
                 return (Mail(self.data, depth=self.depth + 1),)
             return (Mail(self.raw, self._past_blank(), self.end, self.depth + 1),)

@@ -35,7 +35,20 @@ _LOOSE_ID = re.compile(
     r"<?([^\s<>;,\"']{1,400}@[^\s<>;,\"')]{1,300})"
 )
 _NESTED = re.compile(r"(?im)^from:[^\n]{0,80}(?:mailer-daemon|post-?master)@")
-_HEADERS = ("text/rfc822-headers", "text/rfc822-header", "message/rfc822-headers", "message/rfc822")
+_HEADERS = (
+    "text/rfc822-headers",
+    "text/rfc822-header",
+    "message/rfc822-headers",
+    "message/global-headers",
+    "message/rfc822",
+    "message/global",
+)
+_REPORTS = (
+    "message/feedback-report",
+    "message/delivery-status",
+    "message/disposition-notification",
+    "message/global-disposition-notification",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +107,7 @@ def embedded(mail: Mail) -> list[Mail]:
             continue
         if part.parts:
             found.append(part.parts[0])
-        elif kind != "message/rfc822":
+        elif kind not in ("message/rfc822", "message/global"):
             found.append(Mail(parts.decoded(part).lstrip().encode("utf-8", "replace")))
     return found[:10]
 
@@ -107,7 +120,7 @@ def ids(mail: Mail, text: str) -> tuple[str, ...]:
     inner = [one for one in inner if not _is_report(one)] or inner
     found = [found for one in inner for found in _own_ids(one)]
     for part in parts.walk(mail):
-        if parts.content_type(part) in ("message/feedback-report", "message/delivery-status"):
+        if parts.content_type(part) in _REPORTS:
             found += _bracketed(_ID.findall(parts.decoded(part)))
     cut = split(text)
     quoted = _bracketed(_ID.findall(cut.returned))
