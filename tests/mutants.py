@@ -11,6 +11,8 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -548,25 +550,53 @@ MUTANTS: dict[str, Mutant] = {
 }
 
 
+@contextmanager
+def copied() -> Iterator[Path]:
+    """A copy of the tree in a temporary folder."""
+    home = Path(tempfile.mkdtemp(prefix="avtale-mutants-"))
+    try:
+        for part in PARTS:
+            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
+            copy(ROOT / part, home / part)
+        yield home
+    finally:
+        shutil.rmtree(home, ignore_errors=True)
+
+
+@contextmanager
+def replaced(path: Path, guard: str, without: str) -> Iterator[None]:
+    """`path` with `without` in the place of `guard`. Raises LookupError when it is not there."""
+    source = path.read_text()
+    if guard not in source:
+        raise LookupError("the guard is not where this file says")
+    try:
+        path.write_text(source.replace(guard, without))
+        yield
+    finally:
+        path.write_text(source)
+
+
+def environment(home: Path) -> dict[str, str]:
+    """For a process that runs the code of the copy."""
+    return os.environ | {"PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
+
+
 def run(mutant: Mutant, home: Path) -> str:
     """`caught`, or what is wrong."""
-    source = (home / mutant.file).read_text()
-    if mutant.guard not in source:
-        return "the guard is not where this file says"
     try:
-        (home / mutant.file).write_text(source.replace(mutant.guard, mutant.without))
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
-                *mutant.tests.split(),
-            ],
-            cwd=home,
-            env=os.environ | {"PYTHONPATH": str(home), "PYTHONDONTWRITEBYTECODE": "1"},
-            capture_output=True,
-            text=True,
-        )
-    finally:
-        (home / mutant.file).write_text(source)
+        with replaced(home / mutant.file, mutant.guard, mutant.without):
+            done = subprocess.run(
+                [
+                    *(sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
+                    *mutant.tests.split(),
+                ],
+                cwd=home,
+                env=environment(home),
+                capture_output=True,
+                text=True,
+            )
+    except LookupError as error:
+        return str(error)
     if done.returncode == 1 and " failed" in done.stdout:
         return "caught"
     return f"NOT caught (pytest ended with {done.returncode}): {done.stdout[-300:]}"
@@ -579,17 +609,11 @@ def main(wanted: list[str]) -> int:
         for name, mutant in MUTANTS.items()
         if not wanted or any(word in f"{mutant.law} {name}" for word in wanted)
     }
-    home = Path(tempfile.mkdtemp(prefix="avtale-mutants-"))
-    try:
-        for part in PARTS:
-            copy = shutil.copytree if (ROOT / part).is_dir() else shutil.copy
-            copy(ROOT / part, home / part)
-        results = {}
+    results = {}
+    with copied() as home:
         for name, mutant in chosen.items():
             results[name] = run(mutant, home)
             print(f"{mutant.law}  {name}: {results[name]}", flush=True)
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
     caught = sum(result == "caught" for result in results.values())
     print(f"{caught} of {len(results)} guards are held by a test")
     return 0 if caught == len(results) else 1
