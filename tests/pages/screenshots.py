@@ -89,6 +89,8 @@ async def pictures(browser: Browser, base: str, who: dict[str, sample.Someone], 
         "move": f"{who['booked'].page}/move",
         "cancel": f"{who['booked'].page}/cancel",
         "unsubscribe": f"/u/{who['open'].tokens['unsubscribe']}",
+        "link": f"/c/{who['open'].tokens['click']}",
+        "hidden": f"/t/{who['open'].tokens['trap']}",
         "not-found": "/p/" + "x" * 43,
     }
     for width, (wide, high) in WIDTHS.items():
