@@ -118,11 +118,18 @@ MUTANTS: dict[str, Mutant] = {
         "",
         f"{RECONCILE} -k forbids",
     ),
+    "a restore resends what it cannot know": Mutant(
+        "L2",
+        "orchestrator/rules/doubt.py",
+        " and not doubt.restored",
+        "",
+        f"{RECONCILE} -k after_a_restore",
+    ),
     "what is not there after days never left": Mutant(
         "L2",
         "orchestrator/rules/doubt.py",
-        "return doubt.age < ABSENCE_PROVES",
-        "return True",
+        "doubt.age < ABSENCE_PROVES and",
+        "",
         f"{RECONCILE} -k is_asked",
     ),
     "outreach in doubt is sent again": Mutant(

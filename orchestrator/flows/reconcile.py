@@ -84,6 +84,7 @@ async def _settle(app: App, row: RowMapping, now: datetime) -> bool:
         key_seconds=key_seconds(channel, account, message),
         superseded=bool(row["newer"]),
         call_at=row["call_at"],
+        restored=bool(row["restored"]),
     )
     answer: Sent | Unknown | None = Unknown("it cannot be asked")
     if isinstance(channel, Queryable) and askable(channel, account):

@@ -29,11 +29,12 @@ class Doubt:
     key_seconds: int | None = None  # how long the provider honours the key of this message
     superseded: bool = False  # a newer message says what this one said
     call_at: datetime | None = None  # of a confirmation: when the call is, if it still is
+    restored: bool = False  # put in doubt by a restore: it may have left in a life that is gone
 
 
 def absence_proves(doubt: Doubt) -> bool:
     """Whether a provider's "it is certainly not here" may be believed now."""
-    return doubt.age < ABSENCE_PROVES
+    return doubt.age < ABSENCE_PROVES and not doubt.restored
 
 
 def same_key_works(doubt: Doubt, *, later: float = 0) -> bool:
@@ -46,6 +47,8 @@ def same_key_works(doubt: Doubt, *, later: float = 0) -> bool:
 
 def way(doubt: Doubt, now: datetime) -> Way:
     """What to do when nobody could be asked, or nobody knew."""
+    if doubt.restored:
+        return "person"
     if same_key_works(doubt):
         return "same_key"
     if doubt.kind in OF_STEPS:

@@ -23,7 +23,8 @@ where m.id in (select d.id from messages d
   and f.message_id = m.id and s.id = m.sender_id and e.id = m.enrollment_id
   and p.id = m.prospect_id
 returning m.id, m.kind, m.step, m.channel, m.sender_id, m.identity_id, m.prospect_id,
-  m.enrollment_id, m.attempt, m.fence, m.rfc_message_id, e.version_id, e.sequence_id,
+  m.enrollment_id, m.attempt, m.fence, m.last_class = 'restored' as restored,
+  e.version_id, e.sequence_id,
   p.zone as prospect_zone, p.country, p.phone, p.language, s.zone as sender_zone, s.hours,
   f.recipient, f.payload, m.handed_at,
   extract(epoch from clock_timestamp() - m.handed_at)\:\:float as age,

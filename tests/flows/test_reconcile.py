@@ -74,6 +74,17 @@ async def test_the_provider_is_asked(
     assert len(told) == (age != "1 minute")
 
 
+@pytest.mark.parametrize(("there", "state"), [(None, "in_doubt"), (Sent("x"), "sent")])
+async def test_after_a_restore_only_what_is_there_counts(
+    app: App, there: Sent | None, state: str
+) -> None:
+    """A backup that is put back must not send again what left since."""
+    made = await doubtful(app, Asked(there=there), arrived=False)
+    await made.run("update messages set last_class = 'restored'")
+    await settle(made)
+    assert await made.state() == state
+
+
 async def test_two_reconcilers_ask_once(app: App) -> None:
     channel = Asked(there=Unknown("busy"))
     made = await doubtful(app, channel)
@@ -226,6 +237,9 @@ def a_doubt(**values: Any) -> rules.Doubt:
         ({"kind": "invitation", "call": True}, "again"),
         ({"kind": "host_invitation", "call": True}, "again"),
         ({"kind": "invitation", "call": True, "superseded": True}, "person"),
+        # Whatever a restore put in doubt may have left in the meantime, long ago.
+        ({"kind": "invitation", "call": True, "restored": True}, "person"),
+        ({"key_seconds": 3600, "restored": True}, "person"),
         ({"kind": "invitation", "call": True, "attempt": 3}, "person"),
     ],
 )
