@@ -47,7 +47,7 @@ A file that cannot be read is a line with `error`, and exit code 1 at the end.
 def read(
     files: Annotated[
         list[Path],
-        typer.Argument(help="Mails, mboxes or directories; - is stdin.", metavar="FILE..."),
+        typer.Argument(help="Mails, mboxes or directories; - is stdin.", metavar="FILE"),
     ],
     own: Annotated[
         list[str] | None, typer.Option(help="An address that we write from; repeatable.")
