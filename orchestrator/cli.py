@@ -28,6 +28,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "hosts": ("hosts", "host"),
     "senders": ("senders", "sender"),
     "mail": ("mail",),
+    "meaning": ("meaning",),
     "engagement": ("engagement", "engagements"),
     "networks": ("networks", "network"),
     "webhooks": ("webhooks", "webhook"),

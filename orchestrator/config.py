@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     templates_dir: Path | None = Field(
         None, description="own message templates, LANGUAGE/NAME.md, beside the shipped ones"
     )
+    meaning_file: Path | None = Field(
+        None, description="own words for reading answers, beside the shipped ones; `avtale meaning`"
+    )
     organisation: str = Field("", description="who writes, for the footer of each message")
     postal_address: str = Field("", description="their postal address, for the footer")
     api_workers: int = 1

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from channels import crash_points
 from channels.base import Channel
 from channels.registry import make_channels
-from orchestrator import jobs_wire
+from orchestrator import jobs_wire, meaning_file
 from orchestrator.config import Settings
 from orchestrator.db import make_engine
 from orchestrator.doorbells import Doorbells
@@ -101,6 +101,7 @@ async def open_app(settings: Settings, *, pool_size: int = 10) -> AsyncIterator[
     if settings.secret_key is None:
         raise SetupError("AVTALE_SECRET_KEY is not set: `avtale secret` makes one.")
     arm_crash_point(settings)
+    meaning_file.use(settings)
     app = App(
         settings=settings,
         engine=make_engine(database_url, pool_size=pool_size),

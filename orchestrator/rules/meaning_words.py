@@ -124,8 +124,9 @@ def _faults(raw: dict[str, object], lines: list[str]) -> Iterator[tuple[int, str
 
 def _bad_patterns(patterns: list[str], lines: list[str], at: int) -> Iterator[tuple[int, str]]:
     for pattern in patterns:
+        quoted = (f"'{pattern}'", f'"{pattern}"')
         place = next(
-            (number for number, line in enumerate(lines[at - 1 :], at) if pattern in line), at
+            (n for n, line in enumerate(lines[at - 1 :], at) if any(q in line for q in quoted)), at
         )
         try:
             if re.compile(pattern).search(""):

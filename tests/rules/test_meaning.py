@@ -6,8 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from orchestrator.rules import meaning
 from orchestrator.rules.dates import find_date
-from orchestrator.rules.meaning import read
+from orchestrator.rules.meaning import Verdict, read
+from orchestrator.rules.meaning_words import BadWords, check, extended
 
 TODAY = date(2026, 11, 24)
 
@@ -45,6 +47,18 @@ TABLE = [
     ("not_now", date(2027, 1, 15), "Passer dårlig nå, prøv etter 15. januar"),
     ("not_now", date(2027, 4, 1), "Derzeit nicht, melden Sie sich im April wieder"),
     ("not_now", None, "Not now."),
+    ("not_now", date(2027, 8, 15), "Ta gjerne kontakt igjen etter sommeren"),
+    ("not_now", date(2027, 1, 4), "Melden Sie sich bitte nach den Ferien"),
+    ("not_now", date(2027, 4, 1), "Not now, try again in Q2"),
+    ("wrong_person", None, "Wrong person, please contact Anna Berg"),
+    ("wrong_person", None, "Feil person. Snakk med Anna i økonomi."),
+    ("wrong_person", None, "Fel person, kontakta Anna Berg istället"),
+    ("wrong_person", None, "Jeg er ikke den rette, spørg Anna"),
+    ("wrong_person", None, "Ich bin nicht zuständig, wenden Sie sich an Frau Kurz"),
+    ("wrong_person", None, "Not my table, but Anna would love to hear more. Talk to her."),
+    ("question", None, "Hva koster det?"),
+    ("question", None, "How does it work with our ERP?"),
+    ("question", None, "Was kostet das?"),
     ("unclear", None, ""),
     ("question", None, "Who are you?"),
     ("unclear", None, "Ok"),
@@ -95,6 +109,76 @@ def test_table(meaning: str, until: date | None, text: str) -> None:
     assert (verdict.meaning, verdict.until) == (meaning, until), verdict.reasons
 
 
+@pytest.mark.parametrize(
+    ("text", "whom"),
+    [
+        ("Wrong person, please contact Anna Berg.", ("Anna Berg",)),
+        ("Feil person, skriv til anna@acme.example", ("anna@acme.example",)),
+        ("Ikke mitt bord. Ta heller kontakt med vår daglig leder Per Vik.", ("Per Vik",)),
+        ("Fel person, prata med Eva (eva@acme.example)", ("Eva", "eva@acme.example")),
+        ("Nicht zuständig. Wenden Sie sich bitte an Frau Kurz.", ("Kurz",)),
+        ("I am not the right person.", ()),
+    ],
+)
+def test_whom_to_ask_instead(text: str, whom: tuple[str, ...]) -> None:
+    found = read(text, today=TODAY)
+    assert (found.meaning, found.whom) == ("wrong_person", whom)
+
+
+def test_what_they_ask() -> None:
+    asks = read("Hei. Hva koster det? Og når kan dere begynne?", today=TODAY).asks
+    assert asks == ("Hva koster det?", "Og når kan dere begynne?")
+
+
+class Model:
+    """A model that likes everything."""
+
+    def read(self, text: str, *, today: date) -> Verdict:
+        return Verdict("interested", reasons=("a model",))
+
+
+def test_a_model_may_read_but_never_over_a_stop_nor_a_doubt() -> None:
+    meaning.use(model=Model())
+    try:
+        assert read("Send over the thing", today=TODAY).meaning == "interested"
+        assert read("Lovely. Remove me from your list.", today=TODAY).meaning == "stop"
+        assert read("Call me, and the police", today=TODAY).meaning == "unclear"
+    finally:
+        meaning.use()
+    assert read("Send over the thing", today=TODAY).meaning == "unclear"
+
+
+def test_an_operators_own_words_are_added() -> None:
+    own = (
+        "[fi]\nstop = ['\\blopettakaa\\b']\nno = ['\\bei kiitos\\b']\n[en]\nno = ['\\bnuh-uh\\b']\n"
+    )
+    meaning.use(words=extended(own))
+    try:
+        assert read("Lopettakaa!", today=TODAY).meaning == "stop"
+        assert read("Ei kiitos", today=TODAY).meaning == "no"
+        assert read("nuh-uh", today=TODAY).meaning == "no"
+        assert read("Not interested", today=TODAY).meaning == "no"
+    finally:
+        meaning.use()
+
+
+@pytest.mark.parametrize(
+    ("source", "fault"),
+    [
+        ("[fi]\nstop = ['ok',\n '(b']\n", "line 3: `(b` is no regular expression"),
+        ("[fi]\nstop = ['ok',\n '']\n", "line 3: `` fits every text"),
+        ("[fi]\nno = ['x']\nnope = ['x']\n", "line 3: `nope` is unknown"),
+        ("[fi]\n\nno = 3\n", "line 3: `no` must be a list"),
+        ("stop = ['x']\n", "line 1: `stop` is no language's table"),
+        ("[fi\n", "line 1"),
+    ],
+)
+def test_faults_in_a_file_of_words_name_their_line(source: str, fault: str) -> None:
+    with pytest.raises(BadWords) as raised:
+        check(source)
+    assert fault in str(raised.value)
+
+
 @given(before=st.text(max_size=300), after=st.text(max_size=300))
 def test_a_stop_wins_whatever_stands_around_it(before: str, after: str) -> None:
     text = f"{before}\nplease remove me from your list\n{after}"
@@ -119,6 +203,23 @@ def test_no_text_raises_and_no_date_is_past(text: str) -> None:
         ("neste uke", date(2026, 11, 30)),
         ("over nyttår", date(2027, 1, 4)),
         ("31 february", None),
+        ("etter sommeren", date(2027, 8, 15)),
+        ("after the summer", date(2027, 8, 15)),
+        ("nach den ferien", date(2027, 1, 4)),
+        ("efter semestern", date(2027, 8, 15)),
+        ("efter påske", date(2027, 3, 30)),
+        ("nach ostern", date(2027, 3, 30)),
+        ("etter jul", date(2027, 1, 4)),
+        ("in the autumn", date(2027, 9, 1)),
+        ("til høsten", date(2027, 9, 1)),
+        ("uke 3", date(2027, 1, 18)),
+        ("in kw 34", date(2027, 8, 23)),
+        ("in three weeks", date(2026, 12, 15)),
+        ("om fem dager", date(2026, 11, 29)),
+        ("på mandag", date(2026, 11, 30)),
+        ("andre kvartal", date(2027, 4, 1)),
+        ("im dritten quartal", date(2027, 7, 1)),
+        ("etter 12/1", date(2027, 1, 12)),
         ("in march or in april", None),
         ("you may ask in the office", None),
     ],
