@@ -13,7 +13,8 @@ LOCKS := requirements/uv.lock requirements/dev.lock
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
   --no-header --python-version 3.11 pyproject.toml
 
-.PHONY: help setup compile demo up test test-system lint format lock screenshots clean
+.PHONY: help setup compile demo up test test-system faults faults-full lint format lock screenshots \
+  clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' \
@@ -50,6 +51,12 @@ test: compile ## Run the tests that need nothing but Python
 
 test-system: compile ## Run the tests with Debian's Postfix, Dovecot and Chromium (as root)
 	$(PYTEST) -m system
+
+faults: compile ## Kill, stop and cut real processes for three minutes, and count what left
+	$(BIN)/python -m tests.faults --json var/faults-quick.json
+
+faults-full: compile ## The same with 20,000 messages, 100 kills and each crash point 50 times
+	$(BIN)/python -m tests.faults --full --json docs/reliability.json --page docs/reliability.md
 
 lint: $(STAMP) ## Check style, types, layers, migrations and what must not be committed
 	$(BIN)/ruff check .
