@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 
 from orchestrator.embedded import postgres_bin
 from orchestrator.errors import BadInput, SetupError, Unavailable
@@ -115,7 +115,7 @@ async def load(url: str, file: Path, *, say: Say) -> None:
 
 
 async def _run(name: str, url: str, say: Say, *arguments: str) -> None:
-    target, secret = _without_password(url)
+    target, secret = without_password(url)
     child = await asyncio.create_subprocess_exec(
         *(program(name), "--no-password", f"--dbname={target}", *arguments),
         env=dict(os.environ) | ({"PGPASSWORD": secret} if secret else {}),
@@ -139,9 +139,14 @@ async def _run(name: str, url: str, say: Say, *arguments: str) -> None:
             await child.wait()
 
 
-def _without_password(url: str) -> tuple[str, str | None]:
+def without_password(url: str) -> tuple[str, str | None]:
     """The URL for an argument list, which others on the machine can read, and its password."""
     parts = urlsplit(url.replace("+asyncpg", "", 1))
+    # asyncpg's name for what libpq calls `sslmode`.
+    options = [
+        ("sslmode" if name == "ssl" else name, value) for name, value in parse_qsl(parts.query)
+    ]
+    parts = parts._replace(query=urlencode(options, safe="/"))
     if parts.password is None:
         return urlunsplit(parts), None
     user, _, host = parts.netloc.rpartition("@")

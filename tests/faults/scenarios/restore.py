@@ -17,7 +17,7 @@ from tests.faults import audit
 from tests.faults.harness import SECRET, Town, town
 from tests.faults.scenario import Outcome, Size, Tally, say, scenario
 
-PEOPLE = {"quick": 400, "full": 4_000}
+PEOPLE = {"quick": 240, "full": 4_000}
 SINK = ("--fault", "body=delay:0.02")
 
 _OPEN = """
@@ -112,17 +112,23 @@ def run(size: Size) -> Outcome:
         file = made.home / "avtale.dump"
         at_backup = made.count()
         seconds = must(made, "backup", str(file))
+        busy = made.run("verify", "--json", "--settle", "3")  # beside what is under way
         made.enroll(people // 10)  # unknown to the backup
         made.wait(lambda: made.count() >= people * 3 // 4, seconds=240, what="three quarters")
         stop(made)
         before = Counter(one.recipient for one in made.taken())
         say(f"{at_backup} taken at the backup, {sum(before.values())} at the end of the original")
-        return _restored(made, people, file, before, {"taken at the backup": at_backup,
-                                                      "backup (s)": seconds})  # fmt: skip
+        figures = {
+            "taken at the backup": at_backup,
+            "backup (s)": seconds,
+            "verify while sending": "clean" if not busy.returncode else "not clean",
+        }
+        faults = [] if not busy.returncode else [f"verify while sending: {busy.stdout[:2000]}"]
+        return _restored(made, file, before, figures, faults)
 
 
 def _restored(
-    made: Town, people: int, file: Path, before: Counter[str], figures: dict[str, Any]
+    made: Town, file: Path, before: Counter[str], figures: dict[str, Any], faults: list[str]
 ) -> Outcome:
     url = elsewhere(made, "restored")
     env = {"AVTALE_DATABASE_URL": url}
@@ -135,7 +141,8 @@ def _restored(
     )
     for _ in range(2):
         made.start("worker", **env)
-    made.wait(lambda: ask(url, "select 1 from heartbeats") != [], seconds=60, what="a worker")
+    beat = "select 1 from heartbeats h, clock c where h.beat_at > c.restored_at"
+    made.wait(lambda: ask(url, beat) != [], seconds=60, what="a worker")
     time.sleep(12)  # a dozen sweeps, plans and claims
     again = made.count() - sum(before.values())
     waiting = dict(ask(url, "select kind, count(*) from tasks where state = 'open' group by 1"))
@@ -157,7 +164,7 @@ def _restored(
         unexpected=again,
         in_doubt=states["in_doubt"],
     )
-    faults = list(audit.judge(tally, in_doubt_at_most=0))
+    faults.extend(audit.judge(tally, in_doubt_at_most=0))
     if checked.returncode:
         faults.append(f"verify: {checked.stdout[:2000]}{checked.stderr[:500]}")
     if sum(waiting.values()) != unsent:
