@@ -1,6 +1,6 @@
 """Run the fault suite: real processes, real servers, and a ledger that tells the truth.
 
-    python -m tests.faults [NAME...] [--full] [--json FILE] [--page FILE]
+    python -m tests.faults [NAME...] [--full] [--jobs N] [--json FILE] [--page FILE]
 
 A line of progress goes to stderr for each step, the table to stdout. Exit 1 on any fault. FILE is
 written after every scenario, so that a run that is cut leaves what it has; scenarios that were not
@@ -8,11 +8,15 @@ run keep what FILE says of them.
 """
 
 import argparse
+import json
 import signal
+import subprocess
 import sys
+import tempfile
 import time
 import traceback
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
@@ -53,11 +57,52 @@ def chosen(names: list[str], size: Size) -> list[Scenario]:
     known = load()
     wanted = [name for name, one in known.items() if not names and (one.quick or size == "full")]
     for word in names:
-        found = [name for name in known if name == word or name.startswith(f"{word}.")]
+        if word.startswith("="):  # this one alone
+            found = [name for name in known if name == word[1:]]
+        else:
+            found = [name for name in known if name == word or name.startswith(f"{word}.")]
         if not found:
             raise SystemExit(f"no scenario {word}; there are: {', '.join(sorted(known))}")
         wanted.extend(found)
     return [known[name] for name in sorted(set(wanted))]
+
+
+Done = tuple[Scenario, Outcome, float]
+
+
+def one_by_one(wanted: list[Scenario], size: Size) -> Iterator[Done]:
+    """Each scenario in this process: outcome and seconds."""
+    for one in wanted:
+        say(f"{one.name} ...")
+        started = time.monotonic()
+        yield one, run_one(one, size), time.monotonic() - started
+
+
+def side_by_side(wanted: list[Scenario], size: Size, jobs: int) -> Iterator[Done]:
+    """Scenarios in processes of their own, `jobs` at a time: most of their time is waiting."""
+    with (
+        tempfile.TemporaryDirectory(prefix="avtale-suite-") as home,
+        ThreadPoolExecutor(jobs) as ex,
+    ):
+        running = [ex.submit(apart, one, size, Path(home)) for one in wanted]
+        for done in as_completed(running):
+            yield done.result()
+
+
+def apart(one: Scenario, size: Size, home: Path) -> Done:
+    """One scenario in a process of its own."""
+    kept = home / f"{one.name}.json"
+    command = [sys.executable, "-m", "tests.faults", f"={one.name}", "--json", str(kept)]
+    started = time.monotonic()
+    done = subprocess.run(
+        [*command, *(["--full"] if size == "full" else [])], stdout=subprocess.DEVNULL
+    )
+    seconds = time.monotonic() - started
+    if not kept.exists():
+        return one, Outcome(one.name, Tally(), {}, (f"ended with {done.returncode}",)), seconds
+    row = json.loads(kept.read_text())["scenarios"][one.name]
+    found = Outcome(one.name, Tally(**row["tally"]), row["figures"], tuple(row["faults"]))
+    return one, found, seconds
 
 
 def main(words: list[str]) -> int:
@@ -65,17 +110,17 @@ def main(words: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME")
     parser.add_argument("--full", action="store_true", help="the long form: 20,000 messages")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="so many at a time")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the results here")
     parser.add_argument("--page", type=Path, metavar="FILE", help="write the table into this page")
     asked = parser.parse_args(words)
     size: Size = "full" if asked.full else "quick"
     results = report.Results.load(asked.json, size)
     faults = 0
-    for one in chosen(asked.names, size):
-        say(f"{one.name} ...")
-        started = time.monotonic()
-        outcome = run_one(one, size)
-        seconds = time.monotonic() - started
+    wanted = chosen(asked.names, size)
+    several = asked.jobs > 1
+    ended = side_by_side(wanted, size, asked.jobs) if several else one_by_one(wanted, size)
+    for one, outcome, seconds in ended:
         faults += len(outcome.faults)
         results.add(one, outcome, seconds)
         say(f"{one.name}: {', '.join(outcome.faults) or 'green'}, {seconds:.0f} s")
