@@ -13,7 +13,7 @@ import structlog
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from channels.base import OutboundMessage, Queryable, Sent, Unknown, askable, key_seconds
+from channels.base import Account, OutboundMessage, Queryable, Sent, Unknown, askable, key_seconds
 from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.flows.ask_about_stranded import IN_DOUBT
@@ -86,15 +86,7 @@ async def _settle(app: App, row: RowMapping, now: datetime) -> bool:
         call_at=row["call_at"],
         restored=bool(row["restored"]),
     )
-    answer: Sent | Unknown | None = Unknown("it cannot be asked")
-    if isinstance(channel, Queryable) and askable(channel, account):
-        try:
-            answer = await channel.find(account, message)
-        except Exception as error:  # noqa: BLE001 - a provider that cannot be asked settles nothing
-            log.warning("reconcile.failed", message=str(row["id"]), error=type(error).__name__)
-            answer = Unknown(type(error).__name__)
-        point("reconcile.after_answer")
-        await _note_answer(app, row, answer, now)
+    answer = await _ask(app, row, account, message, now)
     if isinstance(answer, Sent):
         return await _found(app, row, answer, now)
     if answer is None and rules.absence_proves(known):
@@ -107,6 +99,24 @@ async def _settle(app: App, row: RowMapping, now: datetime) -> bool:
             return await try_again(app, row, TWICE, now)
         case "person":
             return False
+
+
+async def _ask(
+    app: App, row: RowMapping, account: Account, message: OutboundMessage, now: datetime
+) -> Sent | Unknown | None:
+    """What the provider says, where it can be asked; it is noted for whoever decides in the end."""
+    channel = app.channels[row["channel"]]
+    if not (isinstance(channel, Queryable) and askable(channel, account)):
+        return Unknown("it cannot be asked")
+    answer: Sent | Unknown | None
+    try:
+        answer = await channel.find(account, message)
+    except Exception as error:  # noqa: BLE001 - a provider that cannot be asked settles nothing
+        log.warning("reconcile.failed", message=str(row["id"]), error=type(error).__name__)
+        answer = Unknown(type(error).__name__)
+    point("reconcile.after_answer")
+    await _note_answer(app, row, answer, now)
+    return answer
 
 
 async def _message(conn: AsyncConnection, row: RowMapping) -> OutboundMessage:
