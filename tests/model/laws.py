@@ -1,6 +1,7 @@
 """The laws, asked of the database and of the provider's ledger after every step."""
 
 from collections import Counter, defaultdict
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
@@ -141,7 +142,7 @@ def _kept(beliefs: Beliefs, rows: list[Any]) -> None:
     there: defaultdict[str, set[str]] = defaultdict(set)
     for what, name in rows:
         there[what].add(name)
-    for what, wanted in {
+    accepted: dict[str, Collection[object]] = {
         "event": beliefs.accepted,
         "enrollment": set(beliefs.enrolled),
         "opt-out": beliefs.opted_out,
@@ -149,7 +150,8 @@ def _kept(beliefs: Beliefs, rows: list[Any]) -> None:
         "bounce": beliefs.bounced,
         "pause of a sequence": beliefs.sequences_paused,
         "pause of a sender": beliefs.senders_paused,
-    }.items():
+    }
+    for what, wanted in accepted.items():
         if lost := {str(one) for one in wanted} - there[what]:
             raise Broken(f"L3: {what} accepted and gone: {sorted(lost)[:3]}")
 

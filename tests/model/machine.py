@@ -500,16 +500,18 @@ class Machine(RuleBasedStateMachine):
         self.do(self._in(stop_person, prospect_id=prospect, reason="opt_out"), note)
 
     def _names(self, what: str) -> list[Any]:
-        people = [one.id for one in self.people]
-        return {"person": people, "sequence": ["alpha", "beta"], "sender": ["kari", "per"]}[what]
+        people: list[Any] = [one.id for one in self.people]
+        named: dict[str, list[Any]] = {"sequence": ["alpha", "beta"], "sender": ["kari", "per"]}
+        return named.get(what, people)
 
     def _paused(self, what: str) -> set[Any]:
         stops = self.beliefs
-        return {
+        named: dict[str, set[Any]] = {
             "person": stops.paused,
             "sequence": stops.sequences_paused,
             "sender": stops.senders_paused,
-        }[what]
+        }
+        return named[what]
 
     @precondition(lambda self: any(self._paused(what) for what in ("person", "sequence", "sender")))
     @rule()

@@ -498,7 +498,8 @@ def _work(world: World, now: datetime, who: Human, task: str) -> None:
         return
     world.tell(now, "task.done", who, task)
     if task == "unclear_answer":
-        meaning = world.dice.choice(("interested", "no", None))
+        chosen: tuple[gate.Meaning | None, ...] = ("interested", "no", None)
+        meaning = world.dice.choice(chosen)
         if meaning is not None:
             said = Heard("direct_message", "human", meaning)
             _engage(world, now, who, said, now, by_person=True)

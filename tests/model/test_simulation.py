@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
+from channels.base import NotSent
 from orchestrator.rules import gate, leaving, pacing
+from orchestrator.rules.settlement import outcome
 from tests.model import simulate as module
 from tests.model.simulate import Broken, World, simulate
+from tests.model.virtual import LaneState, lanes
 
 SEEDS = (1, 20261123)
 
@@ -68,11 +71,11 @@ def _no_cap(lane: pacing.Lane, now: datetime, batch: int) -> pacing.Room:
 def _retry_doubt(*given: Any, **named: Any) -> Any:
     found = _outcome(*given, **named)
     if found is not None and found.state == "in_doubt":
-        return _outcome(module.NotSent("again", ""), **named)
+        return _outcome(NotSent("again", ""), **named)
     return found
 
 
-_decide, _room, _outcome = gate.decide, pacing.room, module.outcome
+_decide, _room, _outcome = gate.decide, pacing.room, outcome
 
 
 @pytest.mark.parametrize(
@@ -93,14 +96,16 @@ def test_a_rule_that_is_taken_out_is_noticed(
 
 
 def test_a_cap_that_is_not_heeded_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    def crowded() -> list[module.LaneState]:
-        return [module.LaneState(one.channel, one.zone, 1, 0, one.hours) for one in _lanes()]
+    def crowded() -> list[LaneState]:
+        return [LaneState(one.channel, one.zone, 1, 0, one.hours) for one in lanes()]
 
-    _lanes = module.lanes
-    world_lanes = crowded()
-    monkeypatch.setattr(module, "World", lambda *given: World(*given, lanes=world_lanes))
+    def narrow(*given: Any) -> World:
+        made = World(*given)
+        made.lanes = crowded()
+        return made
+
+    monkeypatch.setattr(module, "World", narrow)
     simulate(seed=1, people=60, days=90)
     monkeypatch.setattr(pacing, "room", _no_cap)
-    world_lanes[:] = crowded()
     with pytest.raises(Broken, match="cap"):
         simulate(seed=1, people=60, days=90)
