@@ -241,9 +241,37 @@ MUTANTS: dict[str, Mutant] = {
     "doubtful interest": Mutant(
         "L1",
         "orchestrator/rules/meaning.py",
-        "if any(rules.doubt.search(text) for rules in _rules()):",
+        "if any(one.doubt.search(text) for one in self.words.languages):",
         "if False:",
         "tests/rules/test_meaning.py",
+    ),
+    "a stop that is not looked for": Mutant(
+        "L4",
+        "orchestrator/rules/meaning.py",
+        "if stopped := opt_out.signs(text, self.words.stops):",
+        "if stopped := ():",
+        "tests/rules/test_meaning.py -k table",
+    ),
+    "a model above a stop": Mutant(
+        "L4",
+        "orchestrator/rules/meaning.py",
+        "if stopped := words.stops(text):",
+        "if stopped := ():",
+        "tests/rules/test_meaning.py -k model",
+    ),
+    "our footer taken for theirs": Mutant(
+        "L4",
+        "orchestrator/rules/mail/quotes.py",
+        "lines = _subtract(lines, sent)",
+        "lines = list(lines)",
+        "tests/rules/test_mail_reading.py -k rewrapped",
+    ),
+    "an absence that moves nothing": Mutant(
+        "B13",
+        "orchestrator/flows/heed_absence.py",
+        "if back > max(now, person",
+        "if False and max(now, person",
+        "tests/flows/test_absence.py -k stated",
     ),
     "a host is the prospect": Mutant(
         "L1",

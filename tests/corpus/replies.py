@@ -1,9 +1,9 @@
 """How well the person's words are found: `python -m tests.corpus.replies` prints a table.
 
 Of each mail of `../shared/corpora/replies`: it *leaks* when a line of `elided/` shows in what was
-read, and it *loses* when a line of `trimmed/` that has a word in it is missing. Lines are compared by
-their letters and digits. Lines that `trimmed/` marks with `>` are not the person's words, though that
-corpus keeps some of them as context; how many mails lack one of those is counted apart.
+read, and it *loses* when a line of `trimmed/` that has a word in it is missing. Lines are compared
+by their letters and digits. Lines that `trimmed/` marks with `>` are not the person's words, though
+that corpus keeps some of them as context; how many mails lack one of those is counted apart.
 """
 
 import re
