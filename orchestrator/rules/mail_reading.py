@@ -112,6 +112,7 @@ def _short(body: str) -> str:
     return "\n".join(body[:_MOST_TEXT].split("\n", _MOST_LINES)[:_MOST_LINES])
 
 
+_MOST_NOTICE = 3_000  # characters of an absence notice, in two or three languages
 _MOST_TEXT = 40_000  # characters
 _MOST_LINES = 2_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # of a mail without a date: its months have no year
@@ -127,7 +128,8 @@ def _away(report: Report | None) -> bool:
 
 
 def _absence(mail: Mail, body: str, today: date) -> Absence:
-    return absence.read(f"{parts.header(mail, 'Subject')}\n\n{body}", today=today)
+    said = f"{parts.header(mail, 'Subject')}\n\n{body[:_MOST_NOTICE]}"
+    return absence.read(said, today=today)
 
 
 def _judge(mail: Mail, own: Collection[str]) -> tuple[Kind, tuple[str, ...]]:

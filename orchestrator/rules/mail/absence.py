@@ -89,9 +89,11 @@ def _days(text: str, today: date) -> list[tuple[date, bool]]:
     for at, one in enumerate(found):
         start = found[at - 1].end if at else 0
         stop = found[at + 1].start if at + 1 < len(found) else len(text)
-        before = _END.split(text[start : one.start])[-1].replace("\n", " ")[-120:]
-        behind = _END.split(text[one.end : stop])[0].replace("\n", " ")[:70]
-        sentence = _END.split(text[: one.start])[-1].replace("\n", " ")[-200:] + behind
+        # Never from the beginning of the text: a notice of 1,000 dates took half a second.
+        near = max(0, one.start - 300)
+        before = _END.split(text[max(start, near) : one.start])[-1].replace("\n", " ")[-120:]
+        behind = _END.split(text[one.end : min(stop, one.end + 150)])[0].replace("\n", " ")[:70]
+        sentence = _END.split(text[near : one.start])[-1].replace("\n", " ")[-200:] + behind
         if (day := _returns(one, before, behind, sentence)) is not None:
             made.append(day)
     return made

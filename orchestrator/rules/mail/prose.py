@@ -13,6 +13,7 @@ from orchestrator.rules.mail.fields import QUOTED, tidy
 from orchestrator.rules.mail.parts import ADDRESS, Mail
 from orchestrator.rules.mail.returned import Split, embedded, nested, up_to_header
 
+_MOST = 8_000  # characters: who failed is named before that
 _ANY = rf"(?:{QUOTED.pattern}|{ADDRESS.pattern})"
 _MARKED = rf"(?:<{_ANY}>|\"?{_ANY}\"?)"
 # Where failed addresses stand, from the surest to a guess. Each tier is tried alone.
@@ -68,6 +69,7 @@ def recipients(mail: Mail, split: Split) -> tuple[str, ...]:
     # A report about a report has the address further down; a title too early hides it as well.
     texts = (split.said, split.returned[:4000] if nested(split) else "", up_to_header(split))
     for text in texts:
+        text = text[:_MOST]
         said = _FROM.sub(" ", text)
         behind = _ANCHOR.search(said)
         if found := (
@@ -78,7 +80,7 @@ def recipients(mail: Mail, split: Split) -> tuple[str, ...]:
             return found
     # A mail to oneself, or to a postmaster: what stands where failed addresses stand is one.
     reporter = parts.addresses(mail, "From")
-    if found := _listed(split.said, reporter, _TIERS[:2], servants=True):
+    if found := _listed(split.said[:_MOST], reporter, _TIERS[:2], servants=True):
         return found
     inner = [*embedded(mail), Mail(split.returned.partition("\n")[2].encode("utf-8", "replace"))]
     for one in inner:

@@ -125,11 +125,11 @@ def _unsigned(lines: list[str], *, first: bool) -> str:
     kept in the first part: it is somebody's odd way to rule a line."""
     kept: list[str] = []
     closed: int | None = None  # lines since the greeting
-    fenced = False
+    fenced = said = False
     for at, line in enumerate(lines):
         folded = marked.fold(line)
         fenced ^= folded.startswith("```")
-        said = any(_WORD.search(one) for one in kept)
+        said = said or bool(kept and _WORD.search(kept[-1]))
         if not fenced and folded and _LINE.fullmatch(line) and (said or not first):
             break
         if len(folded) < 160 and marked.marks().signed.fullmatch(folded):

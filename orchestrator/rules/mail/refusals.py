@@ -13,7 +13,7 @@ from orchestrator.rules.mail.words import words
 
 Class = Literal["hard", "mailbox_full", "policy", "transient", "other"]
 
-_MOST = 6000
+_MOST = 4000
 _NOISE = re.compile(  # 5.1.0 - Unknown address error: IronPort's word for any refusal
     r"""(?ix) \b5\.1\.0 \s - \s unknown \s address \s error
     | https?://\S{1,500} | www\.\S{1,300} | [^\s<>()]{0,100}@[\w.-]{1,200}
