@@ -443,6 +443,7 @@ def test_html_alone_is_read_as_text() -> None:
 
 @given(raw=st.binary(max_size=2000))
 @example(raw=b"Content-Type: multipart/mixed; boundary=\r\n\r\n--\r\n")
+@example(raw="Subject: =?ut‰-8?q?x?=".encode())
 @example(raw=b"From: =?utf-8?q?=ff=\r\nContent-Type: text/plain; charset=unheard\r\n\r\n\xff")
 def test_no_bytes_raise(raw: bytes) -> None:
     _read(parts.parse(raw), (), (), ())

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
-from email.errors import HeaderParseError
+from email.errors import MessageError
 from email.header import decode_header, make_header
 from email.utils import getaddresses, parsedate_to_datetime
 
@@ -45,7 +45,7 @@ def _decode(value: bytes) -> str:
     text = _WRAPPED.sub(" ", to_text(value[:20_000], "utf-8"))
     if "=?" in text:
         # An encoded word that is none, or of no charset: its letters are all there is.
-        with suppress(ValueError, LookupError, HeaderParseError):
+        with suppress(ValueError, LookupError, MessageError):
             text = str(make_header(decode_header(text[:4000]))) + text[4000:]
     return " ".join(_CONTROL.sub("\ufffd", text).split())
 
