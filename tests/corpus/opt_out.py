@@ -1,7 +1,8 @@
-"""How well a wish to stop is understood: `python -m tests.corpus.opt_out [--held]` prints a table.
+"""How well a wish to stop is understood: `python -m tests.corpus.opt_out [held|again]`.
 
-Recall is the part of the sentences that mean stop and are read so; a false stop is a trap that is.
-Held sentences were written when the rules were finished, and are reported apart.
+Prints a table by language. Recall is the part of the sentences that mean stop and are read so; a
+false stop is a trap that is read so. The sentences of `held` and `again` were written when the
+rules were finished, and are reported apart.
 """
 
 import sys
@@ -16,7 +17,7 @@ TODAY = date(2026, 11, 24)
 
 
 def sentences() -> dict[str, dict[str, list[str]]]:
-    """Language -> `stop`, `trap`, `held` and `held_trap` -> sentences."""
+    """Language -> `stop`, `trap`; `held`, `again`, and the traps of each -> sentences."""
     found: dict[str, dict[str, list[str]]] = tomllib.loads(DATA.read_text("utf-8"))
     return found
 
@@ -28,7 +29,8 @@ def stops(text: str) -> bool:
 
 def main() -> int:
     """Print the table by language, and what was misread; 1 below 99 % or with a false stop."""
-    kinds = ("held", "held_trap") if "--held" in sys.argv else ("stop", "trap")
+    part = sys.argv[1] if len(sys.argv) > 1 else ""
+    kinds = (part, f"{part}_trap") if part else ("stop", "trap")
     missed: list[str] = []
     false: list[str] = []
     total = traps = 0

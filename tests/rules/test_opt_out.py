@@ -32,6 +32,15 @@ def test_no_trap_is_taken_for_a_wish_to_stop() -> None:
     assert [one for _, one in TRAPS if stops(one)] == []
 
 
+@pytest.mark.parametrize("part", ["held", "again"])
+def test_sentences_written_later_are_understood_now(part: str) -> None:
+    """Both parts were first read by rules that had not seen them: 70 of 100, then 54 of 61."""
+    every = sentences().values()
+    missed = [one for entry in every for one in entry[part] if not stops(one)]
+    assert len(missed) <= sum(len(entry[part]) for entry in every) // 50, missed
+    assert [one for entry in every for one in entry[f"{part}_trap"] if stops(one)] == []
+
+
 def test_what_is_missed_never_earns_a_call() -> None:
     """L1 and L4: a wish to stop that is not understood waits for a person; it opens nothing."""
     every = [one for entry in sentences().values() for one in (*entry["stop"], *entry["held"])]
