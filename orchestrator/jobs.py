@@ -76,8 +76,7 @@ async def listen(redis_url: str, ring: Ring, stop: asyncio.Event, ear: Ear | Non
                 away = False
                 log.info("doorbells.back")
         stopping.cancel()
-        running.cancel()
-        failure = (await asyncio.gather(running, return_exceptions=True))[0]
+        failure = await _end(running)
         await _discard(worker)
         if stop.is_set():
             return
@@ -94,6 +93,15 @@ DEAF_SECONDS = 60.0  # four canaries
 _LOOK_SECONDS = 1.0
 _LONGEST_PAUSE = 5.0
 _MEANING = "Redis wakes nobody: messages leave by the sweeper, about a second later each"
+
+
+async def _end(running: asyncio.Task[None]) -> BaseException | None:
+    """Cancel until it has ended: a cancellation that meets an answer of Redis is swallowed below
+    arq, which then goes on polling, and a worker that was asked to stop would be killed instead."""
+    while not running.done():
+        running.cancel()
+        await asyncio.wait({running}, timeout=0.2)
+    return (await asyncio.gather(running, return_exceptions=True))[0]
 
 
 async def _discard(worker: Worker) -> None:

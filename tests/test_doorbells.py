@@ -141,3 +141,22 @@ async def command(redis: Embedded, words: dict[str, str], outage: str) -> None:
     pool = make_redis(redis.endpoints.redis_url)
     await pool.execute_command(*said.split())
     await pool.aclose()
+
+
+async def test_a_cancellation_that_was_swallowed_is_repeated() -> None:
+    """A worker that was asked to stop went on polling Redis until it was killed."""
+    swallowed = 0
+
+    async def deaf() -> None:
+        nonlocal swallowed
+        while swallowed < 2:
+            try:
+                await asyncio.sleep(60)
+            except asyncio.CancelledError:
+                swallowed += 1
+        await asyncio.sleep(60)
+
+    running = asyncio.create_task(deaf())
+    await asyncio.sleep(0)
+    ended = await asyncio.wait_for(jobs._end(running), 20)
+    assert (swallowed, type(ended)) == (2, asyncio.CancelledError)
