@@ -80,7 +80,10 @@ def recipients(mail: Mail, split: Split) -> tuple[str, ...]:
             return found
     # A mail to oneself, or to a postmaster: what stands where failed addresses stand is one.
     reporter = parts.addresses(mail, "From")
-    if found := _listed(split.said[:_MOST], reporter, _TIERS[:2], servants=True):
+    said = split.said[:_MOST]
+    if found := _listed(said, reporter, _TIERS[:2], servants=True) or _listed(
+        _FROM.sub(" ", said), others, _TIERS[:4], servants=True
+    ):
         return found
     inner = [*embedded(mail), Mail(split.returned.partition("\n")[2].encode("utf-8", "replace"))]
     for one in inner:
