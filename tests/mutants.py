@@ -453,16 +453,6 @@ MUTANTS: dict[str, Mutant] = {
         "    if isinstance(outcome, Silence):\n        return NotSent('dropped', detail)\n",
         "tests/channels/test_matrix.py -k smtp",
     ),
-    "a connection after a cancelled send": Mutant(
-        "L2",
-        "channels/email/pool.py",
-        "            except BaseException:\n"
-        "                connection.close()\n                raise\n"
-        "            self._put_back(connection)",
-        "            finally:\n                connection._clean = True\n"
-        "                self._put_back(connection)",
-        "tests/channels/test_smtp.py -k cancelled",
-    ),
     "cap not counted": Mutant(
         "cap",
         "orchestrator/flows/claim.py",

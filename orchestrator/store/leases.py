@@ -228,7 +228,7 @@ with was as (
 ), released as (
   update messages m set state = 'retry_wait', due_at = :due, lease_owner = null,
     lease_until = null, last_class = :reason, attempt = greatest(m.attempt - 1, 0)
-  from was where m.id = was.id and m.fence = :fence
+  from was where m.id = was.id
   returning m.id, m.prospect_id, m.enrollment_id, was.state as was
 ), told as (
   insert into history (at, kind, prospect_id, enrollment_id, message_id, detail)
