@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from inscriptis import get_text
 from jinja2 import StrictUndefined, Template, nodes
 from jinja2.exceptions import TemplateError
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from orchestrator.rules import wording as rules
 from orchestrator.rules.letter import html_of_text
+from orchestrator.rules.mail.html import as_text
 from orchestrator.rules.program import Wording
 
 MAX_BYTES = 256 * 1024
@@ -150,7 +150,7 @@ def render_wording(
     html = _render(wording.html, context, html=True)
     text = _render(wording.text, context, html=False)
     if not text.strip():
-        text = get_text(html) if html.strip() else ""
+        text = as_text(html) if html.strip() else ""
     text = _tidy(text)
     if not text.strip():
         raise CannotRender("the message says nothing")

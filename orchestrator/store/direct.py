@@ -25,7 +25,7 @@ class Statement:
 
     async def fetch(
         self, conn: AsyncConnection, values: Mapping[str, Any]
-    ) -> Sequence[Mapping[str, Any]]:
+    ) -> Sequence[Mapping[Any, Any]]:
         """The rows as mappings, within the transaction of `conn`, which must have begun.
 
         The first statement of a transaction goes through SQLAlchemy, which begins it on the server.
@@ -36,7 +36,7 @@ class Statement:
         driver: Any = inner.connection.driver_connection
         if not driver.is_in_transaction():
             return (await conn.execute(self._text, dict(values))).mappings().all()
-        rows: Sequence[Mapping[str, Any]] = await driver.fetch(
+        rows: Sequence[Mapping[Any, Any]] = await driver.fetch(
             self._sql, *(values[name] for name in self._names)
         )
         return rows
