@@ -277,11 +277,19 @@ class Machine(RuleBasedStateMachine):
             self._carry(self._hands("connected"))
 
     async def _until_due(self) -> None:
-        """Until the next thing is due, or a sender may write again."""
+        """Until the next thing is due, or a sender may write again who has something to write. What
+        waits for one of us is looked at every hour, and says nothing new."""
         [(due,)] = await self.house.rows(
-            "select min(at) from (select due_at as at from enrollments where state = 'active'"
-            " union all select due_at from messages where state in ('pending', 'retry_wait')"
-            " union all select greatest(free_at, parked_until) from lanes) x where at > :now",
+            "with free as (select * from prospects p where not exists"
+            " (select 1 from tasks t where t.prospect_id = p.id and t.state = 'open'))"
+            " select min(at) from (select due_at as at from enrollments e"
+            " join free on free.id = e.prospect_id where e.state = 'active'"
+            " union all select due_at from messages m join free on free.id = m.prospect_id"
+            " where m.state in ('pending', 'retry_wait')"
+            " union all select greatest(free_at, parked_until) from lanes l where exists"
+            " (select 1 from messages m join free on free.id = m.prospect_id"
+            " where m.sender_id = l.sender_id and m.state in ('pending', 'retry_wait')"
+            " and m.due_at <= :now)) x where at > :now",
             now=self.house.clock.now,
         )
         if due is not None:

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.faults.scenario import Outcome, Size, Tally, say, scenario
+from tests.faults.scenario import Figure, Outcome, Size, Tally, say, scenario
 from tests.model.simulate import Broken, simulate
 
 RUNS = {"quick": 5, "full": 100}
@@ -34,7 +34,8 @@ def machine(size: Size) -> Outcome:
     counts: dict[str, int] = next(
         (ast.literal_eval(line) for line in lines if line.startswith("{")), {}
     )
-    figures = {"seed": seed} | {name: counts.get(name, 0) for name in _SHOWN}
+    figures: dict[str, Figure] = {name: counts.get(name, 0) for name in _SHOWN}
+    figures["seed"] = seed
     faults = tuple(line[:300] for line in lines if line.startswith("E ") and "Broken" in line)
     if done.returncode and not faults:
         faults = (f"pytest ended with {done.returncode}: {done.stdout[-300:]}",)
