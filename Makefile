@@ -53,10 +53,10 @@ test-system: compile ## Run the tests with Debian's Postfix, Dovecot and Chromiu
 	$(PYTEST) -m system
 
 faults: compile ## Kill, stop and cut real processes for three minutes, and count what left
-	$(BIN)/python -m tests.faults --json var/faults-quick.json
+	$(BIN)/python -m tests.faults --jobs 2 --json var/faults-quick.json
 
 faults-full: compile ## The same with 20,000 messages, 100 kills and each crash point 50 times
-	$(BIN)/python -m tests.faults --full --json docs/reliability.json --page docs/reliability.md
+	$(BIN)/python -m tests.faults --full --jobs 2 --json docs/reliability.json --page docs/reliability.md
 
 lint: $(STAMP) ## Check style, types, layers, migrations and what must not be committed
 	$(BIN)/ruff check .

@@ -84,7 +84,8 @@ def side_by_side(wanted: list[Scenario], size: Size, jobs: int) -> Iterator[Done
         tempfile.TemporaryDirectory(prefix="avtale-suite-") as home,
         ThreadPoolExecutor(jobs) as ex,
     ):
-        running = [ex.submit(apart, one, size, Path(home)) for one in wanted]
+        longest_first = sorted(wanted, key=lambda one: -one.minutes)
+        running = [ex.submit(apart, one, size, Path(home)) for one in longest_first]
         for done in as_completed(running):
             yield done.result()
 

@@ -107,7 +107,7 @@ def recovery(kills: list[Kill], taken: dict[str, float]) -> dict[str, float | in
     }
 
 
-@scenario("kills", quick=True, minutes=15)
+@scenario("kills", quick=True, minutes=25)
 def run(size: Size) -> Outcome:
     """Two workers send; at random moments a random one dies by kill -9 and a new one starts. Then
     replies, failure and delay notices come back for three quarters of what is in doubt and had

@@ -108,7 +108,7 @@ def red(arm: Arm, home: Path) -> str:
     return f"{arm.scenario} stayed green or said something else: {row['faults']}"
 
 
-@scenario("mutations", quick=False, minutes=12)
+@scenario("mutations", quick=False, minutes=15)
 def run(size: Size) -> Outcome:
     """Guards are taken out one by one, each in a copy of the tree; the quick form of the scenario
     that holds it must turn red, and for the right reason."""

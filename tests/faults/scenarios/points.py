@@ -154,7 +154,7 @@ def _register(point: str, shows: str) -> None:
         return at_point(point, size)
 
     run.__doc__ = f"{TIMES['full']} workers die at `{point}`: {shows}."
-    scenario(f"points.{point}", quick=False)(run)
+    scenario(f"points.{point}", quick=False, minutes=8)(run)
 
 
 for _name, _shows in POINTS.items():
