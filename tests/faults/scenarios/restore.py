@@ -97,7 +97,7 @@ def stop(made: Town) -> None:
             child.wait()
 
 
-@scenario("restore", quick=True, minutes=10)
+@scenario("restore", quick=False, minutes=10)
 def run(size: Size) -> Outcome:
     """A backup is taken while messages leave; the original goes on sending, and stops. The backup
     is restored into a new database and workers start on it: nothing is sent by itself. Then a

@@ -64,7 +64,7 @@ def next_window(minutes: int) -> tuple[datetime, datetime]:
         time.sleep(30)
 
 
-@scenario("skew", quick=True, minutes=8)
+@scenario("skew", quick=False, minutes=8)
 def run(size: Size) -> Outcome:
     """Three workers, one five minutes ahead, one five behind, one whose clock is set back by an
     hour while it sends: nothing leaves before the sender's hours open or after they close, nothing
