@@ -11,11 +11,15 @@ from rich.table import Table
 from rich.text import Text
 from sqlalchemy import RowMapping
 
+from orchestrator import meaning_file
 from orchestrator.clock import utc_now
 from orchestrator.commands import mail_files
-from orchestrator.commands.common import emit, err, out, run
+from orchestrator.commands.common import emit, err, fail, out, run
+from orchestrator.config import get_settings
 from orchestrator.db import transaction
+from orchestrator.errors import BadInput
 from orchestrator.rules import mail_reading, meaning
+from orchestrator.rules.mail_shown import shown
 from orchestrator.store import inbox
 
 if TYPE_CHECKING:
@@ -54,6 +58,7 @@ def read(
     ] = None,
 ) -> None:
     """Read mails as the service does."""
+    meaning_file.use(get_settings())
     failed = False
     for name, raw in mail_files.mails(files, sys.stdin.buffer):
         if isinstance(raw, str):
@@ -94,6 +99,17 @@ def _told(name: str, raw: bytes, own: Collection[str]) -> dict[str, Any]:
         "subject": found.subject,
         "own_message_id": found.message_id.strip("<>") if found.message_id else None,
     }
+
+
+@app.command()
+def html(
+    file: Annotated[Path, typer.Argument(help="A raw mail; - is stdin.", metavar="FILE")],
+) -> None:
+    """Write the HTML of a mail without anything that acts: no scripts, forms, images, requests."""
+    ((_, raw),) = [*mail_files.mails([file], sys.stdin.buffer)][:1] or [("", "There is no mail.")]
+    if isinstance(raw, str):
+        fail(BadInput(raw))
+    sys.stdout.write(shown(raw).html + "\n")
 
 
 @app.command()

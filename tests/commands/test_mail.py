@@ -79,3 +79,14 @@ def test_any_bytes_are_some_mail() -> None:
     (told,) = read("-", stdin=bytes(range(256)) * 20)
     assert told["kind"] in ("unknown", "reply")
     assert read("-", stdin=b"")[0]["kind"] == "unknown"
+
+
+def test_the_html_of_a_mail_is_written_without_anything_that_acts(tmp_path: Path) -> None:
+    file = tmp_path / "answer.eml"
+    file.write_text("Content-Type: text/html\n\n<p>Ja</p><script>x()</script><img src=//t.example>")
+    done = subprocess.run(
+        [sys.executable, "-m", "orchestrator.cli", "mail", "html", str(file)],
+        capture_output=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, b"<p>Ja</p>\n")

@@ -1,9 +1,10 @@
 """How well the person's words are found: `python -m tests.corpus.replies` prints a table.
 
-Of each mail of `../shared/corpora/replies`: it *leaks* when a line of `elided/` shows in what was
-read, and it *loses* when a line of `trimmed/` that has a word in it is missing. Lines are compared
-by their letters and digits. Lines that `trimmed/` marks with `>` are not the person's words, though
-that corpus keeps some of them as context; how many mails lack one of those is counted apart.
+Of each mail of `../shared/corpora/replies`: it *leaks* when a line of `elided/`, or six letters and
+more of one, shows as a line of what was read, and it *loses* when a line of `trimmed/` that has a
+word in it is missing. Lines are compared by their letters and digits. Lines that `trimmed/` marks
+with `>` are not the person's words, though that corpus keeps some of them as context; how many
+mails lack one of those is counted apart.
 """
 
 import re
@@ -36,11 +37,18 @@ def score(name: str) -> Scored:
     shown = {_key(line) for line in text.splitlines()}
     theirs = [line for line in trimmed.splitlines() if _key(line)]
     own = {_key(line) for line in theirs}
-    quoted = [line for line in elided.splitlines() if _key(line) and _key(line) not in own]
+    whole = "\n".join(_key(line) for line in elided.splitlines())
+    leaked = [
+        line
+        for line in text.splitlines()
+        if _key(line) not in own
+        and (f"\n{_key(line)}\n" in f"\n{whole}\n" or (len(_key(line)) > 5 and _key(line) in whole))
+        and _key(line)
+    ]
     missing = [line for line in theirs if _key(line) not in shown]
     return Scored(
         name,
-        tuple(line for line in quoted if _key(line) in shown),
+        tuple(leaked),
         tuple(line for line in missing if not line.lstrip().startswith(">")),
         tuple(line for line in missing if line.lstrip().startswith(">")),
         text.split() == trimmed.split(),

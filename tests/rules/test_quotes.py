@@ -151,3 +151,19 @@ def test_no_text_raises(text: str) -> None:
 @pytest.mark.parametrize("one", ["On 1.1.2026 a@b ", "> \n", "From: a@b\n", "wrote:\n", "skrev "])
 def test_no_repetition_raises(one: str) -> None:
     written(one * (60_000 // len(one)), sent=[one * 100])
+
+
+@pytest.mark.parametrize(
+    "intro",
+    [
+        f"On Thu, 31 Mar 2026 at 11:16 Kari Berg\n\n<\nmailto:{KARI}\n> wrote:",
+        '20 окт. 2026 г. 19:37 пользователь "Kari Berg" <\nkari@sender.example> написал:',
+        f"{KARI} schrieb am Fr., 28.\nApr. 2026 um 11:53 Uhr:",
+        "Kari Berg, 24.11.2026 10:00:",
+        f"Quoting {KARI}:",
+        f"{KARI} skrev i meddelandet news:123",
+        "##- Please type your reply above this line -##",
+    ],
+)
+def test_no_part_of_an_odd_introduction_is_left(intro: str) -> None:
+    assert written(f"Ja takk, gjerne.\n\n{intro}\n\n{MARKED}\n") == "Ja takk, gjerne."

@@ -13,6 +13,11 @@ _DATE = re.compile(
     r"|\b\d{1,2}\.? [^\W\d]{3,}"
 )
 _ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
+_ABOVE = re.compile(
+    r"\b(?:reply|write|respond|type|text|svar\w*|skriv|antwort\w*|répon\w+)\b.{0,40}"
+    r"\b(?:above|over|ovenfor|ovanför|oberhalb|au-dessus|ci-dessus)\b.{0,25}"
+    r"\b(?:lines?|linjen?|linien?|zeile|ligne)\b"
+)
 _LONGEST = 420  # characters of an attribution
 
 
@@ -71,12 +76,25 @@ def is_quoted(lines: list[str], at: int) -> bool:
 def separates(lines: list[str], at: int) -> bool:
     """Whether everything from this line on is quoted: `--- Original Message ---` or headers."""
     line = fold(lines[at])
+    if len(line) < 160 and _ABOVE.search(line):
+        return True
     if 8 < len(line) < 90:
         named = marks().original.search(line) and marks().mail.search(line)
         ruled = re.match(r"[\s>*]*[-_=]{2,}.*[-_=]{2,}\*?$", line)
         if named and (ruled or (line.endswith(":") and line.count(" ") < 6)):
             return True
-    return _heads(lines, at)
+    return _runs_on(line) or _heads(lines, at)
+
+
+def _runs_on(line: str) -> bool:
+    """An attribution with the quote behind it on the same line: `Am ... schrieb X <x@y>: Hello`."""
+    found = re.match(r"(?P<head>.{10,200}?@[^\s>]+>?\)?) ?: \S", line)
+    return bool(
+        found
+        and marks().on.match(line)
+        and marks().wrote.search(found["head"])
+        and _DATE.search(found["head"])
+    )
 
 
 def _heads(lines: list[str], at: int) -> bool:
@@ -116,7 +134,7 @@ def attributions(lines: list[str]) -> dict[int, int]:
     found: dict[int, int] = {}
     for end, line in enumerate(lines):
         folded = fold(line).rstrip(" >*_")
-        if len(folded) > _LONGEST or not re.search(r"[:：\w)>]$|<[^<>]*@[^<>]*$", folded):
+        if len(folded) > _LONGEST or not re.search(r"[:：\w)>.]$|<[^<>]*@[^<>]*$", folded):
             continue
         start = _start(lines, end)
         if start is not None:
@@ -127,22 +145,28 @@ def attributions(lines: list[str]) -> dict[int, int]:
 
 
 def _start(lines: list[str], end: int) -> int | None:
-    """Where the attribution that ends in this line begins: the nearest line that makes it whole."""
-    at, taken = end, 0
+    """Where the attribution that ends in this line begins: at the nearest line that begins like one
+    and makes it whole, else at the nearest that makes it whole."""
+    at, taken, whole = end, 0, None
+    behind = _next(lines, end)
     while at >= 0 and taken < 5:
         text = " ".join(fold(one).lstrip("> *_") for one in lines[at : end + 1] if one.strip())
-        if len(text) > _LONGEST:
-            return None
+        if len(text) > _LONGEST or (at == end and not _may_end(text)):
+            break
         if lines[at].strip():
+            if whole is not None and fold(lines[at]).endswith((".", "!", "?")):
+                break
             taken += 1
-            if _whole(text.rstrip(" >*_"), _next(lines, end)):
-                return _extended(lines, at)
-            if at == end and not _may_end(text):
-                return None
+            if _whole(text.rstrip(" >*_"), behind):
+                whole = at if whole is None else whole
+                if _begins(text):
+                    return _extended(lines, at)
         elif not fold(lines[at + 1] if at < end else "").startswith(("<", "mailto")):
-            return None
+            break
         at -= 1
-    return None
+    if whole is not None:
+        return _extended(lines, whole)
+    return end if _introduces(fold(lines[end]).lstrip("> *_").rstrip(" >*_"), behind) else None
 
 
 def _may_end(text: str) -> bool:
@@ -151,7 +175,16 @@ def _may_end(text: str) -> bool:
         re.search(r"[:：]$", text.rstrip(" >*_"))
         or marks().wrote.search(text)
         or re.search(r"@\S+>\s*$", text)
+        or _ADDRESS.search(text)
     )
+
+
+def _begins(text: str) -> bool:
+    return bool(marks().on.match(text) or re.match(r"\d{1,4}[.年/-]? ?[\w.]", text))
+
+
+def _marked(behind: str) -> bool:
+    return bool(_QUOTED.match(behind) or _BARRED.match(behind))
 
 
 def _whole(text: str, behind: str) -> bool:
@@ -159,17 +192,25 @@ def _whole(text: str, behind: str) -> bool:
     dated, addressed = bool(_DATE.search(text)), bool(_ADDRESS.search(text))
     wrote = marks().wrote.search(text)
     ends = bool(re.search(r"[:：]$", text))
-    marked = bool(_QUOTED.match(behind) or _BARRED.match(behind))
-    begins = bool(marks().on.match(text) or re.match(r"\d{1,4}[.年/-]? ?[\w.]", text))
+    marked, begins = _marked(behind), _begins(text)
     if wrote and (ends or text.endswith(wrote[0]) or text.endswith("写道")):
-        short = len(text) - wrote.end() < 160
-        if short and (addressed or dated) and (begins or addressed or marked):
-            return True
-        return short and marked and ends and len(text) < 80
+        known = (addressed or dated) and (begins or addressed or marked)
+        return known and len(text) - wrote.end() < 160
     if addressed and dated and re.search(r"\d{4}|\d[:.]\d\d", text):
         at_the_end = re.search(r"@[^\s@]+>?\)?\s*[:：]?$", text)
         return bool(at_the_end and (marked or (ends and begins)))
     return False
+
+
+def _introduces(text: str, behind: str) -> bool:
+    """Whether one line right above a marked quote says whose it is: `Kari writes:`, `Quoting ...:`,
+    a name with a time or an address."""
+    if not _marked(behind) or len(text) > 160:
+        return False
+    wrote = bool(marks().wrote.search(text))
+    timed = bool(_DATE.search(text) and re.search(r"\d[:.]\d\d", text))
+    addressed = bool(_ADDRESS.search(text))
+    return (text.endswith((":", "：")) and (wrote or timed or addressed)) or (wrote and addressed)
 
 
 def _next(lines: list[str], at: int) -> str:

@@ -8,7 +8,8 @@ from orchestrator.rules.mail import quote_marks as marked
 _LIMIT = 60_000
 _WORD = re.compile(r"\w+")
 _STRANGE = re.compile("[\ufeff\u200b-\u200f\u2060\u00ad\u034f]")
-_LINE = re.compile(r"\s*(?:--\s*|_{2,}|—+|–+|={5,}|\*{5,}|-{3,})\s*")
+_LINE = re.compile(r"\s*(?:--|_{2,}|—+|–+)\s*")
+_RULE = re.compile(r"\s*(?:-{3,}|={3,}|\*{3,})\s*")  # also between one's own paragraphs
 _POSTSCRIPT = re.compile(r"(?i)\s*p\.? ?s\.?\b")
 _DETAILS = re.compile(
     r"\+?\d[\d ()./-]{6,}\d|@|www\.|https?:|\b[a-z0-9-]+\.(?:com|no|se|dk|de|net)\b|\|"
@@ -130,8 +131,10 @@ def _unsigned(lines: list[str], *, first: bool) -> str:
         folded = marked.fold(line)
         fenced ^= folded.startswith("```")
         said = said or bool(kept and _WORD.search(kept[-1]))
-        if not fenced and folded and _LINE.fullmatch(line) and (said or not first):
-            break
+        if not fenced and folded and (said or not first):
+            ruled = _RULE.fullmatch(line) and _details(lines[at + 1 :])
+            if ruled or _LINE.fullmatch(line):
+                break
         if len(folded) < 160 and marked.marks().signed.fullmatch(folded):
             if said:
                 break
