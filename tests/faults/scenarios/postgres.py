@@ -12,6 +12,7 @@ from tests.faults.harness import Process, Town, town
 from tests.faults.numbers import percentile
 from tests.faults.proxy import Cut, proxying
 from tests.faults.scenario import Outcome, Size, Tally, say, scenario
+from tests.faults.scenarios.sigterm import started
 
 CONNECTIONS = 10
 WORKERS = 2
@@ -64,6 +65,8 @@ def restarts(size: Size) -> Outcome:
     with town(sink=SINK, AVTALE_DOUBT_AFTER_SECONDS="30") as made:
         made.populate(people, lanes=4, program=torn.TWO_STEPS)
         workers = [made.start("worker") for _ in range(WORKERS)]
+        for worker in workers:  # one that finds no database says so and ends
+            started(made, worker)
         deadline = time.monotonic() + 200
         while made.count() < 2 * people and time.monotonic() < deadline:
             time.sleep(rng.uniform(*UP[size]))
