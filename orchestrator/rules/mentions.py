@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from importlib.resources import files
+from itertools import islice
 from typing import Literal
 
 _BEHIND = timedelta(days=60)  # a day without a year may be so far past; else next year's is meant
@@ -101,7 +102,7 @@ def mentions(text: str, today: date) -> list[Mention]:
     is read as the day nearest to `today`, which is that of the writing."""
     flat = text.replace("\n", " ")
     found: list[Mention] = []
-    for one in _all(flat, today):
+    for one in islice(_all(flat, today), 100):  # nobody names more days; 600 took 0.2 s
         if not any(one.start < other.end and other.start < one.end for other in found):
             found.append(one)
     return _joined(sorted(found, key=lambda one: one.start), flat)

@@ -13,7 +13,7 @@ from orchestrator.rules.mail.fields import QUOTED, tidy
 from orchestrator.rules.mail.parts import ADDRESS, Mail
 from orchestrator.rules.mail.returned import Split, embedded, nested, up_to_header
 
-_MOST = 8_000  # characters: who failed is named before that
+_MOST = 6_000  # characters: who failed is named before that
 _ANY = rf"(?:{QUOTED.pattern}|{ADDRESS.pattern})"
 _MARKED = rf"(?:<{_ANY}>|\"?{_ANY}\"?)"
 # Where failed addresses stand, from the surest to a guess. Each tier is tried alone.

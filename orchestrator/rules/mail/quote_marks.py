@@ -88,7 +88,7 @@ def separates(lines: list[str], at: int) -> bool:
 
 def _runs_on(line: str) -> bool:
     """An attribution with the quote behind it on the same line: `Am ... schrieb X <x@y>: Hello`."""
-    found = re.match(r"(?P<head>.{10,200}?@[^\s>]+>?\)?) ?: \S", line)
+    found = re.match(r"(?P<head>.{10,200}?@[^\s>]{1,100}>?\)?) ?: \S", line)
     return bool(
         found
         and marks().on.match(line)
