@@ -274,10 +274,11 @@ async def _hold(
 async def _ask(conn: AsyncConnection, scene: _Scene, reason: str) -> None:
     """A task: read this answer and say what it means."""
     row = scene.matched
+    said = "; ".join(one for said in scene.said.values() for one in said)[:200]
     await tasks.open_task(
         conn,
         kind="unclear_answer",
-        title=f"Read the answer: {reason}",
+        title=f"Read the answer: {reason}" + (f": {said}" if said else ""),
         prospect_id=scene.person["id"],
         enrollment_id=row["id"] if row else None,
         message_id=scene.message_id,

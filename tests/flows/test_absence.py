@@ -109,3 +109,4 @@ async def test_what_somebody_of_ours_must_answer_holds_and_unlocks_nothing(
     assert opened == []
     assert task["kind"] == "unclear_answer"
     assert said.items() <= task["detail"].items()
+    assert all(one in task["title"] for named in said.values() for one in named)
