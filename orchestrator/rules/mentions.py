@@ -73,6 +73,9 @@ def _words() -> _Words:
         rf"(?:(?:{dash}|, ?\d\d?,? (?:og|och|and|und) | (?:og|och|and|und|en|&|\+) )"
         r"(?:uke |week |vecka |uge |kw )?"
         r"(?P<last>\d{1,2}))?(?![\d:%])",
+        "bare": rf"\b(?:(?:{_one_of(days)})[,.]? (?:the |den |der |dem |d\. |le |el |il |dia )?"
+        rf"(?P<day>\d{{1,2}}){nth}|the (?P<day_alone>\d{{1,2}})(?:st|nd|rd|th))"
+        r"(?![\d:/-]|[.,]\d| ?(?:uhr|h|am|pm|kl|%|€)\b)",
         "month": rf"\b(?P<month>{_one_of([*months])})\b{year}",
     }
     return _Words(
@@ -133,6 +136,8 @@ def _all(text: str, today: date) -> Iterator[Mention]:
 
 def _dated(hit: re.Match[str], name: str, today: date, text: str) -> Mention | None:
     parts = hit.groupdict()
+    if name == "bare":
+        return _bare(hit, today)
     if hit[0] == "24/7" or re.search(r"\b(?:kl|klo|klokken|at|um|à)\.? ?$", text[: hit.start()]):
         return None
     month, year = _month_number(str(parts["month"])), int(parts.get("year") or 0)
@@ -156,6 +161,16 @@ def _dated(hit: re.Match[str], name: str, today: date, text: str) -> Mention | N
     if parts.get("last"):
         last = _resolve(int(str(parts["last"])), month, first.year, today) or first
     return Mention(first, max(first, last), hit.start(), hit.end(), "day")
+
+
+def _bare(hit: re.Match[str], today: date) -> Mention | None:
+    """A day without its month, `Monday 17th`: the next such day to come."""
+    day = int(hit["day"] or hit["day_alone"])
+    for ahead in range(1, 62):
+        on = today + timedelta(days=ahead)
+        if on.day == day:
+            return Mention(on, on, hit.start(), hit.end(), "day")
+    return None
 
 
 def _resolve(

@@ -11,6 +11,12 @@ from orchestrator.rules.mail.absence import Absence, read
 TODAY = date(2026, 8, 5)  # a Wednesday
 
 RETURNS = [
+    ("en", date(2026, 8, 17), "I am out of the office, returning on the 17th."),
+    ("en", date(2026, 8, 10), "We are closed 5 to 9 August and reopen on 10 August."),
+    ("en", date(2026, 8, 6), "I'm out sick today and will reply tomorrow."),
+    ("it", date(2026, 8, 17), "Sono fuori ufficio dal 3 al 14 agosto. Tornerò lunedì 17."),
+    ("nb", date(2026, 8, 17), "Kontoret er feriestengt i uke 31, 32 og 33."),
+    ("pl", date(2026, 8, 15), "Przebywam na urlopie w dniach 3-14.08.2026."),
     ("en", date(2026, 8, 17), "I am out of office and will be back on Monday, August 17th."),
     ("en", date(2026, 8, 15), "I'm away until 14 August. For urgent matters contact anna@x.no"),
     (
