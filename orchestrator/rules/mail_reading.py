@@ -114,7 +114,7 @@ def _short(body: str) -> str:
 
 _MOST_NOTICE = 3_000  # characters of an absence notice, in two or three languages
 _MOST_TEXT = 40_000  # characters
-_MOST_LINES = 700
+_MOST_LINES = 400
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # of a mail without a date: its months have no year
 
 
