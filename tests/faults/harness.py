@@ -134,8 +134,9 @@ class Town:
         told = (self.home / f"verify-{len(self.processes) - 1}.log").read_text()
         if code:
             found = json.loads(told[told.index("{") :]) if "{" in told else {}
-            differences = found.get("differences", told[-1000:])
-            raise AssertionError(f"avtale verify found {differences}"[:4000])
+            checks = Counter(one["check"] for one in found.get("differences", ()))
+            print(told, file=sys.stderr)
+            raise AssertionError(f"avtale verify found {dict(checks) or told[-500:]}")
 
     def taken(self) -> list[Taken]:
         """The sink's ledger, line by line: the ground truth."""

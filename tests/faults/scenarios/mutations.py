@@ -17,11 +17,11 @@ _SMTP = "channels/email/smtp.py"
 @dataclass(frozen=True)
 class Arm:
     """A guard less: what is replaced (file, guard, what is left), the scenario that must notice,
-    and a word of what it then says."""
+    and words of which it then says one."""
 
     edits: tuple[tuple[str, str, str], ...]
     scenario: str
-    says: str
+    says: tuple[str, ...]
 
 
 ARMS: dict[str, Arm] = {
@@ -31,7 +31,7 @@ ARMS: dict[str, Arm] = {
             (_HANDOVER, "where m.id = w.id and m.fence = w.fence and (", "where m.id = w.id and ("),
         ),
         "stopped",
-        "duplicated",
+        ("duplicated", "handed_over_twice"),
     ),
     "what is in doubt is sent again": Arm(
         (
@@ -42,12 +42,12 @@ ARMS: dict[str, Arm] = {
             ),
         ),
         "points.smtp.after_250",
-        "duplicated",
+        ("duplicated", "handed_over_twice"),
     ),
     "no sweeper": Arm(
         (("orchestrator/worker.py", "if (await sweep(app, now)).doubted:", "if False:"),),
         "points.claim.after_commit",
-        "settling took longer",
+        ("settling took longer",),
     ),
     "the point of no return after DATA": Arm(
         (
@@ -65,10 +65,10 @@ ARMS: dict[str, Arm] = {
             ),
         ),
         "points.smtp.after_250",
-        "duplicated",
+        ("duplicated", "handed_over_twice"),
     ),
     "an opt-out is not looked at again": Arm(
-        ((_HANDOVER, "p.opted_out_at is null", "true"),), "races", "unexpected"
+        ((_HANDOVER, "p.opted_out_at is null", "true"),), "races", ("unexpected",)
     ),
     "an unknown commit is taken for a yes": Arm(
         (
@@ -80,7 +80,7 @@ ARMS: dict[str, Arm] = {
             ),
         ),
         "postgres.commit",
-        "duplicated",
+        ("duplicated", "handed_over_twice"),
     ),
 }
 
@@ -103,9 +103,9 @@ def red(arm: Arm, home: Path) -> str:
         return f"{arm.scenario} did not run: {done.stderr[-300:]}"
     row = json.loads(kept.read_text())["scenarios"][arm.scenario]
     noticed = " ".join([*row["faults"], *(word for word, n in row["tally"].items() if n)])
-    if done.returncode == 1 and row["faults"] and arm.says in noticed:
+    if done.returncode == 1 and row["faults"] and any(word in noticed for word in arm.says):
         return ""
-    return f"{arm.scenario} stayed green or said something else: {row['faults']}"
+    return f"{arm.scenario} stayed green or said something else: {noticed[:300]}"
 
 
 @scenario("mutations", quick=False, minutes=15)

@@ -8,7 +8,7 @@ from channels.crash_points import POINTS
 from tests.faults import audit
 from tests.faults.harness import Process, Town, town
 from tests.faults.scenario import Outcome, Size, Tally, say, scenario
-from tests.faults.scenarios.kills import Kill, kill, look
+from tests.faults.scenarios.kills import Kill, doubts_of, kill, look
 
 TIMES = {"quick": 6, "full": 50}
 # Which hit of the point kills, at most. Rounds that many processes would share are rare: the first.
@@ -119,11 +119,6 @@ def finish(made: Town, found: list[Kill]) -> tuple[Tally, dict[str, str]]:
     return audit.tally(made, expected=people, kills=len(found)), audit.states(made)
 
 
-def in_doubt(found: list[Kill], states: dict[str, str]) -> list[int]:
-    """How many of what each worker held came to be in doubt."""
-    return [sum(states[one] == "in_doubt" for one in death.held) for death in found]
-
-
 def at_point(point: str, size: Size) -> Outcome:
     """Deaths at one point, half with one connection and half with four."""
     times = TIMES[size]
@@ -134,7 +129,8 @@ def at_point(point: str, size: Size) -> Outcome:
         alone = deaths(made, point, times // 2, rng, connections=1)
         beside = deaths(made, point, times - times // 2, rng, connections=4)
         found, states = finish(made, [*before, *alone, *beside])
-    doubts, more = in_doubt(alone, states), in_doubt(beside, states)
+    counts = doubts_of([*before, *alone, *beside], states)[len(before) :]
+    doubts, more = counts[: len(alone)], counts[len(alone) :]
     faults = audit.judge(found, in_doubt_at_most=len(alone) + 4 * len(beside) + 10 * len(before))
     if point in UNSENT and sum(doubts):
         faults += (f"{sum(doubts)} in doubt, and nothing had been handed over",)
@@ -174,7 +170,7 @@ def run(size: Size) -> Outcome:
                 found += prepare(made, point, rng)
                 found += deaths(made, point, 1, rng, connections=4)
             ended, states = finish(made, found)
-            counts = in_doubt(found, states)
+            counts = doubts_of(found, states)
             faults += audit.judge(ended, in_doubt_at_most=10 * len(found))
             total += ended
             if max(counts) > 10:
