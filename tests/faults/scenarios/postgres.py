@@ -16,8 +16,8 @@ from tests.faults.scenarios.sigterm import started
 
 CONNECTIONS = 10
 WORKERS = 2
-PEOPLE = {"quick": 100, "full": 1500}
-UP = {"quick": (1.0, 2.0), "full": (2.0, 5.0)}  # seconds between restarts
+PEOPLE = {"quick": 50, "full": 1500}
+UP = {"quick": (2.0, 3.0), "full": (2.0, 5.0)}  # seconds between restarts
 SINK = ("--fault", "body=delay:0.02@3")
 # A share of the commits that is cut, by what they commit: rare ones more often.
 SHARE = {"pass": 0.1, "settle": 0.1, "plan": 0.2, "claim": 0.05, "sweep": 0.3, "other": 0.005}
@@ -68,7 +68,7 @@ def restarts(size: Size) -> Outcome:
         for worker in workers:  # one that finds no database says so and ends
             started(made, worker)
         deadline = time.monotonic() + 200
-        while made.count() < 2 * people and time.monotonic() < deadline:
+        while (made.count() < 2 * people or len(downs) < 3) and time.monotonic() < deadline:
             time.sleep(rng.uniform(*UP[size]))
             assert any(worker.poll() is None for worker in workers), made.trouble()
             downs.append(restart(made))
