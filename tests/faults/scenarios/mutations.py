@@ -53,8 +53,8 @@ ARMS: dict[str, Arm] = {
         (
             (
                 _SMTP,
-                "        if not await pass_point():\n            await self._reset()\n"
-                "            return Stopped()\n",
+                "        if not await pass_point():\n            if not self._pipelining:\n"
+                "                await self._reset()\n            return Stopped()\n",
                 "",
             ),
             (
@@ -116,7 +116,10 @@ def run(size: Size) -> Outcome:
     figures: dict[str, float | int | str] = {}
     with copied() as home:
         for name, arm in ARMS.items():
-            wrong = red(arm, home)
+            try:
+                wrong = red(arm, home)
+            except LookupError as error:
+                wrong = str(error)
             say(f"{name}: {wrong or 'red'}")
             figures[name] = f"{'NOT ' if wrong else ''}caught by {arm.scenario}"
             if wrong:
