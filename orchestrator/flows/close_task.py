@@ -15,7 +15,7 @@ from orchestrator.flows.engage import engage
 from orchestrator.keys import Keys
 from orchestrator.rules import gate
 from orchestrator.rules.outgoing import OF_STEPS, own_step
-from orchestrator.store import history, messages, standing, tasks
+from orchestrator.store import history, leases, messages, standing, tasks
 
 _READ = frozenset({"interested", "stop", "no", "not_now", "continue"})
 OUTCOMES: dict[str, frozenset[str]] = {
@@ -145,6 +145,8 @@ async def _work(
     if outcome == "stop":
         await ending.end(conn, [row], reason=f"task {task['kind']}", now=now)
         return
+    if task["message_id"] is not None:  # the sender held it back: it is on its way
+        await leases.look_again(conn, task["message_id"], now=now)
     if row["state"] != "held" or row["step"] != task["step"]:
         return
     own, unread = await tasks.blocking(conn, person["id"])

@@ -181,6 +181,17 @@ async def wake(
     await conn.execute(_WAKE, {"now": now, "sequence": sequence, "prospect": prospect})
 
 
+async def look_again(conn: AsyncConnection, message_id: UUID, *, now: datetime) -> None:
+    """A message that the sender held back is due now, since a person did what it waited for."""
+    await conn.execute(
+        text(
+            "update messages set due_at = :now where id = :id and due_at > :now"
+            " and state = 'retry_wait' and last_class in ('missing_fact', 'undeliverable')"
+        ),
+        {"id": message_id, "now": now},
+    )
+
+
 _DROP = text("""
 update messages m set state = d.state, last_class = d.reason
 from unnest(cast(:ids as uuid[]), cast(:states as text[]), cast(:reasons as text[]))

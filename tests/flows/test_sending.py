@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 import pytest
 from sqlalchemy import text
@@ -10,7 +11,9 @@ from channels.base import NotSent, Refused, SendResult, Sent, Unknown
 from channels.fake import FakeChannel
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
+from orchestrator.flows.add_fact import add_fact
 from orchestrator.flows.book import book
+from orchestrator.flows.close_task import close_task
 from orchestrator.flows.plan import plan
 from orchestrator.flows.save_sender import save_sender
 from orchestrator.flows.set_sequence_state import set_sequence_state
@@ -114,6 +117,54 @@ async def test_an_invitation_that_is_refused_is_told_to_a_person(
     assert await send(app) == 2
     titles = "select count(*) from tasks where kind = 'undeliverable' and state = 'open'"
     assert await rows(app, titles) == [(2,)]
+
+
+async def needy(app: App) -> UUID:
+    """One person whose fact is gone again after their message was planned: whom."""
+    hello = make.PROGRAM["steps"][0] | {"needs": ["fact.pain"]}
+    await people(app, program=make.PROGRAM | {"steps": [hello, *make.PROGRAM["steps"][1:]]})
+    ((owner,),) = await rows(app, "select id from prospects")
+    await learn(app, owner)
+    await plan(app, NOW)
+    async with transaction(app.engine) as conn:
+        await conn.execute(text("delete from facts"))
+    assert await send(app) == 0
+    assert await rows(app, "select kind, state from tasks") == [("missing_fact", "open")]
+    assert await rows(app, "select state from enrollments") == [("sending",)]
+    return UUID(str(owner))
+
+
+async def learn(app: App, owner: UUID) -> None:
+    """What was missing is added."""
+    async with transaction(app.engine) as conn:
+        await add_fact(
+            *(conn, app.keys),
+            prospect_id=owner,
+            name="pain",
+            value="Paper",
+            source=None,
+            found_on=None,
+            now=await database_now(conn),
+        )
+
+
+async def test_a_message_that_the_sender_held_back_leaves_when_the_fact_is_there(app: App) -> None:
+    await learn(app, await needy(app))
+    assert await rows(app, "select kind, state from tasks") == [("missing_fact", "done")]
+    assert await drain(app) == 1
+
+
+async def test_a_task_that_is_closed_too_early_is_asked_once_more(app: App) -> None:
+    """Done, and the fact is not there: it is looked at at once, and does not leave (L6)."""
+    owner = await needy(app)
+    async with transaction(app.engine) as conn:
+        task = (await conn.execute(text("select id from tasks"))).scalar_one()
+        now = await database_now(conn)
+        await close_task(conn, app.keys, task_id=task, outcome="done", now=now)
+    assert await drain(app) == 0
+    assert await rows(app, "select state from tasks order by id") == [("done",), ("open",)]
+    await learn(app, owner)
+    assert await drain(app) == 1
 
 
 async def test_what_is_in_doubt_is_never_resent_by_itself(app: App) -> None:
