@@ -102,9 +102,7 @@ def reread_(
     person: Annotated[str | None, typer.Option(help="Only of this person.")] = None,
     since: Annotated[
         datetime | None,
-        typer.Option(
-            formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="What came since (UTC)."
-        ),
+        typer.Option(formats=["%Y-%m-%d"], metavar="YYYY-MM-DD", help="What came since (UTC)."),
     ] = None,
     as_json: _Json = False,
 ) -> None:
