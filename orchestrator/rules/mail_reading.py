@@ -119,7 +119,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)  # of a mail without a date: its month
 
 
 def _automatic(mail: Mail, body: str) -> Report | None:
-    reason = automatic.certain(mail)
+    reason = automatic.certain(mail, body)
     return Report("auto_reply", automatic.sort(mail, body), (reason,)) if reason else None
 
 
@@ -133,11 +133,27 @@ def _absence(mail: Mail, body: str, today: date) -> Absence:
 
 
 def _judge(mail: Mail, own: Collection[str]) -> tuple[Kind, tuple[str, ...]]:
-    if set(parts.addresses(mail, "From")) & {address.lower() for address in own}:
+    ours = {address.lower() for address in own}
+    if set(parts.addresses(mail, "From")) & ours:
+        # A group's address of ours puts itself into From, and the writer beside it (DMARC).
+        writers = parts.addresses(mail, "X-Original-From", "X-Original-Sender")
+        if set(writers) - ours:
+            return "unknown", ("sent on under an address of ours",)
         return "own", ("from a sender of ours",)
-    if any(parts.content_type(part) == "text/calendar" for part in parts.walk(mail)):
-        return "calendar", ("carries an iCalendar object",)
+    found = [part for part in parts.walk(mail) if parts.content_type(part) == "text/calendar"]
+    if any(_METHOD_REPLY.search(_method(part)) for part in found):
+        return "calendar", ("an answer to an invitation (iCalendar)",)
+    if found:  # whoever invites us, or proposes another time, has answered
+        return "unknown", ("carries an iCalendar object",)
     return "reply", ()
+
+
+_METHOD_REPLY = re.compile(r"(?im)^reply\b|^METHOD:REPLY\b")
+
+
+def _method(part: Mail) -> str:
+    """What an iCalendar object is for (RFC 5546): of its type's parameter, else of its text."""
+    return parts.parameter(part, "method") or parts.decoded(part)[:2000]
 
 
 def _tokens(mail: Mail, to: tuple[str, ...]) -> tuple[str, ...]:

@@ -390,6 +390,40 @@ def test_our_own_follow_up_is_not_an_answer() -> None:
 def test_an_answer_to_an_invitation_is_a_calendar_mail() -> None:
     raw = b"From: ola@acme.example\r\nContent-Type: text/calendar; method=REPLY\r\n\r\nBEGIN:V"
     assert read(raw).kind == "calendar"
+    assert read(raw.replace(b"; method=REPLY", b"") + b"\r\nMETHOD:REPLY\r\n").kind == "calendar"
+
+
+@pytest.mark.parametrize("method", ["REQUEST", "COUNTER", "PUBLISH"])
+def test_who_invites_us_has_answered_and_is_read_by_one_of_us(method: str) -> None:
+    raw = f"From: ola@acme.example\r\nContent-Type: text/calendar; method={method}\r\n\r\nBEGIN:V"
+    assert read(raw.encode()).kind == "unknown"
+
+
+@pytest.mark.parametrize("subject", ["Takk for din e-post", "Thank you for your email", "Ferie"])
+def test_a_subject_that_people_write_too_makes_no_automatic_reply(subject: str) -> None:
+    assert read(mail("Please stop writing to me.", Subject=subject)).kind == "unknown"
+    away = "I am out of the office. We have received your request, case number 12345."
+    assert read(mail(away, Subject=subject)).kind == "auto_reply"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"X_MS_Exchange_Inbox_Rules_Loop": "kari@sender.example"},
+        {"Auto_Submitted": "auto-forwarded"},
+        {
+            "From": "'Ola Hansen' via Sales <kari@sender.example>",
+            "X_Original_From": "Ola Hansen <ola@acme.example>",
+        },
+    ],
+)
+def test_an_answer_that_a_mailbox_sent_on_is_not_lost(headers: dict[str, str]) -> None:
+    assert read(mail("Please stop.", **headers), own={"kari@sender.example"}).kind == "unknown"
+
+
+def test_an_administrator_who_names_a_version_is_no_bounce() -> None:
+    who = '"Ola Hansen (System Administrator)" <ola@acme.example>'
+    assert read(mail("We run 5.1.1 of it.", From=who, Subject="Hello")).kind == "reply"
 
 
 def test_tokens_in_addresses_are_found_wherever_the_recipient_stands() -> None:

@@ -17,24 +17,27 @@ _HEADERS = (
     "X-Autoresponder",
     "X-FC-MachineGenerated",
     "X-Vacation",
-    "X-MS-Exchange-Inbox-Rules-Loop",
     "X-MS-Exchange-Generated-Message-Source",
 )
 # Anchored: `Re: Automatic reply` is somebody's answer to one.
 _SUBJECT = re.compile(
     r"(?i)^\W*(?:auto(?:matic(?:ally)?|matisk[at]?|matische|mated)?[- ]?(?:reply|response"
     r"|respons|svar"
-    r"|antwort|generated|antwoord)|auto(?:svar)?\s*:|autoreply|autoresponse|autosvar|vacation"
-    r"|out of (?:the )?office|ooo\b|i am (?:away|out of)|away from|abwesen|ich bin (?:nicht"
+    r"|antwort|generated|antwoord)|auto(?:svar)?\s*:|autoreply|autoresponse|autosvar"
+    r"|out of (?:the )?office|ooo\b|i am (?:away|out of)|abwesen|ich bin (?:nicht"
     r"|derzeit)"
-    r"|fravær|ikke til ?stede|ikke på kontoret|ute av kontoret|feriesvar|ferie\b|fraværsassistent"
-    r"|frånvar|ej på plats|inte på kontoret|semester\b|ude af kontoret|ikke på arbejde"
-    r"|réponse automatique|absence du bureau|absen[ct]|respuesta automática"
+    r"|fravær|ikke til ?stede|ikke på kontoret|ute av kontoret|feriesvar|fraværsassistent"
+    r"|frånvar|ej på plats|inte på kontoret|ude af kontoret|ikke på arbejde"
+    r"|réponse automatique|absence du bureau|respuesta automática"
     r"|fuera de (?:la )?oficina"
     r"|resposta automática|risposta automatica|fuori (?:sede|ufficio)|afwezig|automatisch antwoord"
     r"|poissa|automaattinen vastaus|odpowiedź automatyczna|автоответ|автоматический ответ|自動|自动"
-    r"|不在|mail (?:received|otrzymany)|thank you for (?:your (?:e-?mail|message)|contacting)"
-    r"|takk for (?:din|at du)|vi har mottatt|vi har mottaget|ticket (?:received|created)|case #)"
+    r"|不在|vi har mottatt|vi har mottaget|ticket (?:received|created)|case #)"
+)
+# People write these above a mail of their own, too: then its text has to say the same.
+_PERHAPS = re.compile(
+    r"(?i)^\W*(?:vacation|away from|ferie\b|semester\b|absen[ct]|mail (?:received|otrzymany)"
+    r"|thank you for (?:your (?:e-?mail|message)|contacting)|takk for (?:din|at du))"
 )
 _AWAY = re.compile(
     r"(?i)(out of (?:the )?office|(?:currently|am) away|on (?:annual |parental |sick "
@@ -58,13 +61,15 @@ _NOBODY = re.compile(
 _MACHINE_MADE = re.compile(r"(?i)^(?:auto-generated|auto-notified)")
 
 
+_FORWARDED = "auto-forwarded"  # of RFC 2156; some programs put it into Auto-Submitted
+_RULE = "X-MS-Exchange-Inbox-Rules-Loop"
 _LIST = ("List-Id", "List-Unsubscribe", "List-Subscribe", "List-Post", "Mailing-List", "X-MLServer")
 
 
-def certain(mail: Mail) -> str | None:
+def certain(mail: Mail, text: str = "") -> str | None:
     """Why this is an automatic reply for certain; None when nothing says so."""
-    submitted = parts.header(mail, "Auto-Submitted").partition(";")[0].strip().lower()
-    if submitted and submitted != "no":
+    submitted = _submitted(mail)
+    if submitted and submitted not in ("no", _FORWARDED):
         return f"Auto-Submitted: {submitted[:40]} (RFC 3834)"
     for name in _HEADERS:
         value = parts.header(mail, name).strip().lower()
@@ -76,9 +81,18 @@ def certain(mail: Mail) -> str | None:
     message_class = parts.header(mail, "X-POST-MessageClass")
     if message_class.startswith("9"):
         return "X-POST-MessageClass"
-    if _SUBJECT.search(parts.header(mail, "Subject")):
+    subject = parts.header(mail, "Subject")
+    if _SUBJECT.search(subject) or (_PERHAPS.search(subject) and _machine_words(text[:4000])):
         return "the subject of an automatic reply"
     return None
+
+
+def _submitted(mail: Mail) -> str:
+    return parts.header(mail, "Auto-Submitted").partition(";")[0].strip().lower()
+
+
+def _machine_words(text: str) -> bool:
+    return bool(_AWAY.search(text) or words("tickets").search(text))
 
 
 def sort(mail: Mail, text: str) -> str:
@@ -108,6 +122,11 @@ def suspicious(mail: Mail, text: str) -> str | None:
         return "from an address that nobody reads"
     if any(value.strip() == "<>" for value in parts.headers(mail, "Return-Path")):
         return "from the null sender"
+    # A rule of a mailbox sent it on: what it passes on may be a person's, what it writes is not.
+    if _submitted(mail) == _FORWARDED or parts.header(mail, _RULE):
+        return "sent on by a program"
+    if _PERHAPS.search(parts.header(mail, "Subject")):
+        return "perhaps the subject of an automatic reply"
     precedence = parts.header(mail, "Precedence").strip().lower()
     if precedence in ("bulk", "list"):
         return f"Precedence: {precedence}"

@@ -16,7 +16,7 @@ _FROM_MACHINE = re.compile(
     r"(?i)(mailer[-_.]?(?:daemon|deamon)|post[-_.]?mast(?:er)?\b|mail ?deliver"
     r"|mail ?system|mail-daemon|\bbounce|mdaemon|delivery (?:subsystem|system|agent|report)"
     r"|<>|mail ?server|mail ?router"
-    r"|mail ?gateway|mail ?transport|system admin)"
+    r"|mail ?gateway|mail ?transport|^\W*system admin)"
 )
 _DAEMON = re.compile(r"(?i)mailer-?(?:daemon|deamon)\b|mail delivery (?:sub)?system")
 _ANSWERS = re.compile(r"(?i)\s*(?:re|sv|aw|vs|antw|r|odp)\s*:")
