@@ -99,9 +99,8 @@ def worst(status: str | None, diagnostic: str) -> str | None:
     vague = status is None or re.match(r"[45]\.(?:[013]\.0|\d+\.0)$", status)
     if not vague:
         return status
-    quoted = [one.group() for one in STATUS.finditer(diagnostic[:_MOST])]
-    clear = [one for one in quoted if not one.endswith(".0.0")]
-    return (clear or [status])[0]
+    quoted = (one.group() for one in STATUS.finditer(diagnostic[:_MOST]))
+    return next((one for one in quoted if not one.endswith(".0.0")), status)
 
 
 def _quiet(text: str) -> str:
