@@ -67,8 +67,16 @@ ARMS: dict[str, Arm] = {
         "points.smtp.after_250",
         ("duplicated", "handed_over_twice"),
     ),
-    "an opt-out is not looked at again": Arm(
-        ((_HANDOVER, "p.opted_out_at is null", "true"),), "races", ("unexpected",)
+    "stops are not looked at again": Arm(
+        (
+            (
+                _HANDOVER,
+                "\n    and {MAY_LEAVE}\n  returning",
+                "\n  and p.id = m.prospect_id\n  returning",
+            ),
+        ),
+        "races",
+        ("unexpected",),
     ),
     "an unknown commit is taken for a yes": Arm(
         (
