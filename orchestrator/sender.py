@@ -84,7 +84,16 @@ class Sender:
         return [*full, *(lane for lane, gate in self._gates.items() if gate.slow)]
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Claim and send until `stop`. Trouble is logged, and tried again after a second."""
+        """Claim and send until `stop`, and keep the leases of what waits. Trouble is logged, and
+        tried again after a second."""
+        keeping = asyncio.create_task(self._in_hand.keep())
+        try:
+            await self._rounds(stop)
+            await self._leave()
+        finally:
+            keeping.cancel()
+
+    async def _rounds(self, stop: asyncio.Event) -> None:
         while not stop.is_set():
             try:
                 started = await self.claim_once()
@@ -94,6 +103,15 @@ class Sender:
                 continue
             if not started:
                 await self._rest(stop)
+
+    async def _leave(self) -> None:
+        """Nobody passes any more; what was not begun goes to others at once, what was is ended."""
+        self._combiner.closing = True
+        unbegun = list(self._waiting.values())
+        for task in list(self._waiting):
+            task.cancel()
+        if unbegun:
+            await self._in_hand.give_back(unbegun)
         await self.finish()
 
     async def _rest(self, stop: asyncio.Event) -> None:

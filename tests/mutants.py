@@ -266,6 +266,27 @@ MUTANTS: dict[str, Mutant] = {
         "lines = list(lines)",
         "tests/rules/test_mail_reading.py -k rewrapped",
     ),
+    "a stop in the subject alone": Mutant(
+        "L4",
+        "orchestrator/flows/understanding.py",
+        "if said := meaning.stop_in_subject(reading.subject, subjects):",
+        "if said := ():",
+        "tests/flows/test_read_events.py -k subject_alone",
+    ),
+    "a complaint in another mailbox": Mutant(
+        "L4",
+        "orchestrator/rules/matching.py",
+        "        if person is not None:\n            # The address that failed",
+        "        if person is not None and person.last is not None:\n            # The address that failed",
+        "tests/flows/test_read_events.py -k nobody_writes_from",
+    ),
+    "a forged date of an absence": Mutant(
+        "L3",
+        "orchestrator/flows/understanding.py",
+        """        "today": event["received_at"].date(),\n""",
+        "",
+        "tests/flows/test_absence.py -k forged",
+    ),
     "an absence that moves nothing": Mutant(
         "B13",
         "orchestrator/flows/heed_absence.py",
@@ -410,6 +431,13 @@ MUTANTS: dict[str, Mutant] = {
         "on w.id = m.id and w.fence = m.fence",
         "on w.id = m.id",
         f"{PROTOCOL} -k others_took",
+    ),
+    "leases that nobody keeps": Mutant(
+        "L2",
+        "orchestrator/sender.py",
+        "            await self._rounds(stop)\n",
+        "            keeping.cancel()\n            await self._rounds(stop)\n",
+        f"{PROTOCOL} -k keeps_the_leases",
     ),
     "a release under any fence": Mutant(
         "L2",

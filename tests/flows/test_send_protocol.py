@@ -23,7 +23,7 @@ from orchestrator.flows.plan import plan
 from orchestrator.flows.sweep import sweep
 from orchestrator.in_hand import InHand
 from orchestrator.models.messages import messages
-from orchestrator.sender import drain
+from orchestrator.sender import Sender, drain
 from orchestrator.store import leases
 from orchestrator.store.senders import load_account
 from orchestrator.wiring import App
@@ -97,6 +97,43 @@ async def test_what_is_not_begun_is_given_back_at_once_and_unburned(app: App) ->
     assert (await state(app), await one(app, "attempt")) == ("retry_wait", 0)
     async with combining(app) as combiner:
         assert not await passes(app, combiner, found)
+
+
+async def test_a_sender_keeps_the_leases_of_what_waits_and_gives_it_back_when_it_leaves(
+    app: App,
+) -> None:
+    """One connection and a slow server: what waits behind it must not run out meanwhile."""
+    shortly = {"send_connections": 1, "lease_seconds": 4}
+    app = replace(app, settings=app.settings.model_copy(update=shortly))
+    channel = app.channels["email"]
+    assert isinstance(channel, FakeChannel)
+    channel.delay = 600.0
+    await planned(app, 3)
+    async with transaction(app.engine) as conn:
+        await conn.execute(text("update messages set due_at = now() - interval '1 minute'"))
+    stop = asyncio.Event()
+    async with combining(app) as combiner:
+        running = asyncio.create_task(Sender(app, combiner, owner="test").run(stop))
+        await until(app, "count(*) = 1", "m.state = 'sending'")
+        await until(app, "count(*) = 2", "m.state = 'leased'")
+        first = await one(app, "max(lease_until)")
+        await until(app, "count(*) = 2", "m.state = 'leased' and lease_until > :first", first=first)
+        stop.set()
+        await until(app, "count(*) = 2", "m.state = 'retry_wait' and attempt = 0")
+        assert not running.done()  # what was handed over is waited for
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def until(app: App, what: str, where: str, **values: Any) -> None:
+    """Until `what` holds of the messages `where`; a worker may take its time on a busy machine."""
+    query = text(f"select {what} from messages m where {where}")
+    async with asyncio.timeout(60):
+        while True:
+            async with transaction(app.engine) as conn:
+                if (await conn.execute(query, values)).scalar_one():
+                    return
+            await asyncio.sleep(0.1)
 
 
 # --- the point of no return
