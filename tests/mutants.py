@@ -276,8 +276,8 @@ MUTANTS: dict[str, Mutant] = {
     "a complaint in another mailbox": Mutant(
         "L4",
         "orchestrator/rules/matching.py",
-        "        if person is not None:\n            # The address that failed",
-        "        if person is not None and person.last is not None:\n            # The address that failed",
+        "        if person is not None:\n            # The",
+        "        if person is not None and person.last:\n            # The",
         "tests/flows/test_read_events.py -k nobody_writes_from",
     ),
     "a forged date of an absence": Mutant(

@@ -77,6 +77,8 @@ def _told(name: str, raw: bytes, own: Collection[str]) -> dict[str, Any]:
     if found.kind == "reply":
         today = found.date or utc_now()
         answer = meaning.read(found.text, today=today.date())
+        if answer.meaning != "stop" and (said := meaning.stop_in_subject(found.subject)):
+            answer = meaning.Verdict("stop", reasons=said)
     returns = found.absence.returns if found.absence else None
     until = answer.until if answer else returns
     about = [*found.original_ids, *found.in_reply_to, *reversed(found.references)]

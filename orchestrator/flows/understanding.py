@@ -83,6 +83,7 @@ async def understand(
     asked: dict[str, Any] = {
         "own": {*senders, *await threads.host_addresses(conn)},
         "envelope_to": [str(one) for one in event["detail"].get("envelope_to", [])],
+        "today": event["received_at"].date(),
     }
     reading = await _reading(readers, event["raw"], **asked)
     known = await _look_up(conn, keys, reading, _received_by(event, reading, senders))
@@ -96,7 +97,12 @@ async def understand(
     if reading.kind != "reply":
         return Understood(reading, known, found)
     today = await _today(conn, found.prospect_id, now)
-    return Understood(reading, known, found, verdict=readers.mean(reading.text, today=today))
+    verdict = readers.mean(reading.text, today=today)
+    if verdict.meaning != "stop":
+        subjects = await threads.sent_subjects(conn, found.prospect_id)
+        if said := meaning.stop_in_subject(reading.subject, subjects):
+            verdict = meaning.Verdict("stop", reasons=said)
+    return Understood(reading, known, found, verdict=verdict)
 
 
 async def _reading(readers: Readers, raw: bytes, **asked: Any) -> Reading:

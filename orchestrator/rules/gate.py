@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 from typing import Literal, get_args
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from orchestrator.rules.page_state import LONGEST_REST
 from orchestrator.rules.program import (
     END,
     CallStep,
@@ -120,7 +121,9 @@ def decide(answer: Answer, program: Program | None, standing: Standing, now: dat
             action: Action = "end" if standing.running else "note"
             return Decision(action, DECLINED, others="stop")
         case "not_now" if answer.until is not None and answer.until > now.date():
-            return Decision("postpone", "not now", others="postpone")
+            if answer.by_person or answer.until - now.date() <= LONGEST_REST:
+                return Decision("postpone", "not now", others="postpone")
+            return _unclear(standing, "not now, until a day years ahead")
         case "not_now":
             return _unclear(standing, "not now, without a date")
         case "interested":

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Literal, cast
 
-from orchestrator.rules.mail import absence, automatic, parts, quotes, reports
+from orchestrator.rules.mail import absence, automatic, parts, quotes, reports, returned
 from orchestrator.rules.mail.absence import Absence
 from orchestrator.rules.mail.parts import Mail
 from orchestrator.rules.mail.report import Report
@@ -61,7 +61,7 @@ def read(
 ) -> Reading:
     """Read one mail (RFC 5322). `own`: our senders' addresses. `sent`: texts that we sent to this
     person, to be subtracted. `envelope_to`: the envelope's recipients, where they are known.
-    `today`: when it came, for the dates of an absence; its Date header where that is not known."""
+    `today`: when it came, for the dates of an absence; its own Date counts where it is earlier."""
     try:
         return _read(parts.parse(raw), own, sent, tuple(envelope_to), today)
     except Exception as error:  # noqa: BLE001 - anybody may mail anything; it is kept and shown
@@ -97,12 +97,12 @@ def _read(
         references=parts.ids(mail, "References"),
         original_ids=(report.ids or reports.original_ids(mail, body)) if report else (),
         to=to,
-        tokens=_tokens(mail, to),
+        tokens=_tokens(mail, to, returned.embedded(mail) if report else []),
         class_=report.class_ if report else "",
         recipients=report.recipients if report else (),
         status=report.status if report else None,
         hard=bool(report and report.hard),
-        absence=_absence(mail, body, today or (date or _EPOCH).date()) if _away(report) else None,
+        absence=_absence(mail, body, _day(date, today)) if _away(report) else None,
         date=date,
     )
 
@@ -127,9 +127,16 @@ def _away(report: Report | None) -> bool:
     return report is not None and report.kind == "auto_reply" and report.class_ == "out_of_office"
 
 
+def _day(written: datetime | None, came: date | None) -> date:
+    """The day of a mail: a Date that is later than its arrival is of a wrong clock, or a trick."""
+    known = [one for one in (written and written.date(), came) if one is not None]
+    return min(known, default=_EPOCH.date())
+
+
 def _absence(mail: Mail, body: str, today: date) -> Absence:
-    said = f"{parts.header(mail, 'Subject')}\n\n{body[:_MOST_NOTICE]}"
-    return absence.read(said, today=today)
+    """What it says itself: the days in a mail that it quotes are another's."""
+    said = quotes.unquoted(body[:_MOST_NOTICE])
+    return absence.read(f"{parts.header(mail, 'Subject')}\n\n{said}", today=today)
 
 
 def _judge(mail: Mail, own: Collection[str]) -> tuple[Kind, tuple[str, ...]]:
@@ -156,7 +163,11 @@ def _method(part: Mail) -> str:
     return parts.parameter(part, "method") or parts.decoded(part)[:2000]
 
 
-def _tokens(mail: Mail, to: tuple[str, ...]) -> tuple[str, ...]:
+def _tokens(mail: Mail, to: tuple[str, ...], inside: list[Mail]) -> tuple[str, ...]:
+    """Address tokens, also those in the header of a message that a report returns: a relay may
+    have given it another Message-ID, and a provider hidden whom it was to."""
     places = [*to, *(value for name in _TO for value in parts.headers(mail, name))]
     places += parts.headers(mail, "Received")[:8]  # `for <...>` keeps the envelope's recipient
+    named = ("Reply-To", "Return-Path", "From")
+    places += [value for one in inside[:3] for name in named for value in parts.headers(one, name)]
     return tuple(dict.fromkeys(found.lower() for one in places for found in _TOKEN.findall(one)))

@@ -123,13 +123,15 @@ def _about(reading: Reading, known: Known) -> Match | None:
 def _reported(reading: Reading, known: Known) -> Match | None:
     for address in reading.recipients:
         person = known.by_address.get(address)
-        if person is not None and person.last is not None:
-            # The address that failed, which is not always the one we wrote to last.
+        if person is not None:
+            # The address that failed, which is not always the one we wrote to last; and reports
+            # come to a mailbox of their own, for which nobody wrote.
+            last = person.last
             return Match(
                 person.prospect_id,
                 "recipient",
-                person.last.message_id,
-                person.last.enrollment_id,
+                last.message_id if last else None,
+                last.enrollment_id if last else None,
                 person.identity_id,
             )
     return None

@@ -1,6 +1,7 @@
 """What an answer means, by words kept as data. Whatever is not plain is left to a person."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 from typing import Literal, Protocol
@@ -84,7 +85,7 @@ class WordReader:
             return Verdict("unclear", reasons=("nothing written",))
         if stopped := opt_out.signs(text, self.words.stops):
             return Verdict("stop", reasons=stopped)
-        if len(folded.split()) > _MANY:
+        if len(folded.split()) > _MANY or len(text) > _LIMIT:
             return Verdict("unclear", reasons=("a long letter",))
         if others := self._hits(folded, "wrong_person"):
             return Verdict("wrong_person", reasons=others, whom=_whom(text))
@@ -151,6 +152,12 @@ class WordReader:
         )
 
 
+_PREFIX = re.compile(
+    r"(?i)\s*(?:\[[^\]]{0,40}\]\s*)*"
+    r"(?:re|sv|svar|aw|antw|vs|r|odp|ref|fw|fwd|vb|wg|tr|rv|vl|i)(?:\[\d+\])?\s*:"
+)
+
+
 class _Chosen:
     """What this process reads answers with; chosen once, when it starts."""
 
@@ -181,6 +188,15 @@ def read(text: str, *, today: date) -> Verdict:
     if verdict.meaning == "interested" and words.doubts(text):
         return Verdict("unclear", reasons=(*verdict.reasons, "the words leave a doubt"))
     return verdict
+
+
+def stop_in_subject(subject: str, sent: Iterable[str] = ()) -> tuple[str, ...]:
+    """The rules that say stop of a subject which the person wrote: not `Re: ...`, and none of the
+    subjects that we `sent`. Some write nothing else."""
+    ours = {_fold(one) for one in sent}
+    if _PREFIX.match(subject) or _fold(subject) in ours:
+        return ()
+    return tuple(f"{one} (subject)" for one in _Chosen.words.stops(subject))
 
 
 def _fold(text: str) -> str:

@@ -106,13 +106,24 @@ async def host_addresses(conn: AsyncConnection) -> set[str]:
 async def sent_texts(conn: AsyncConnection, prospect_id: UUID, *, limit: int = 20) -> list[str]:
     """What this prospect has read of ours, newest first: they may quote it."""
     rows = await conn.execute(
-        select(frozen.c.text, frozen.c.subject)
+        select(frozen.c.text)
         .join(messages, messages.c.id == frozen.c.message_id)
         .where(messages.c.prospect_id == prospect_id)
         .order_by(frozen.c.frozen_at.desc())
         .limit(limit)
     )
-    return [row.text for row in rows.all()]
+    return list(rows.scalars())
+
+
+async def sent_subjects(conn: AsyncConnection, prospect_id: UUID) -> set[str]:
+    """The subjects that this prospect had from us."""
+    rows = await conn.execute(
+        select(frozen.c.subject)
+        .join(messages, messages.c.id == frozen.c.message_id)
+        .where(messages.c.prospect_id == prospect_id)
+        .distinct()
+    )
+    return set(rows.scalars())
 
 
 async def zone_of(conn: AsyncConnection, prospect_id: UUID) -> str | None:

@@ -65,6 +65,22 @@ async def test_nothing_moves_to_an_earlier_time_nor_by_a_past_date(scene: Scene)
     assert row["due_at"] == NOW
 
 
+async def test_a_forged_date_silences_nobody_for_years(scene: Scene) -> None:
+    await away(scene, "I am back on 5 January.", Date="Mon, 01 Dec 2036 09:00:00 +0000")
+    async with transaction(scene.app.engine) as conn:
+        who = await row_of(conn, prospects, scene.who)
+    assert who["not_before"] is None or who["not_before"] < NOW + timedelta(days=100)
+
+
+async def test_a_day_in_what_an_absence_quotes_is_not_its_own(scene: Scene) -> None:
+    quoted = "On Mon, 16 Nov 2026 at 09:00, Kari <kari@sender.example> wrote:"
+    until = (NOW + timedelta(days=200)).date().isoformat()
+    await away(scene, f"I am away today.\n\n{quoted}\n> I am away until {until}.")
+    async with transaction(scene.app.engine) as conn:
+        who = await row_of(conn, prospects, scene.who)
+    assert who["not_before"] < NOW + timedelta(days=9)
+
+
 async def test_an_absence_of_somebody_else_moves_nobody(scene: Scene) -> None:
     words = f"I am back on {BACK.isoformat()}."
     await away(scene, words, From="Eva <eva@elsewhere.example>")

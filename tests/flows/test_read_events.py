@@ -341,6 +341,64 @@ async def test_a_complaint_suppresses_the_person_and_a_dmarc_report_nobody(
     assert await scene.state() == state
 
 
+async def test_reports_count_in_a_mailbox_that_nobody_writes_from(scene: Scene) -> None:
+    """Their Message-ID is a relay's, and they come to the address of a feedback loop."""
+    hidden = feedback("abuse", "010001-not-ours@relay.example").replace(
+        b"Subject: complaint", b"To: fbl@sender.example\nSubject: complaint"
+    )
+    await scene.read(hidden)
+    async with transaction(scene.app.engine) as conn:
+        assert [row["scope"] for row in await all_of(conn, suppressions)] == ["person"]
+    assert await scene.state() == "stopped"
+
+
+async def test_a_complaint_that_hides_whom_it_is_by_is_known_by_our_token(scene: Scene) -> None:
+    token = scene.app.keys.mail_token(scene.message)
+    hidden = (
+        feedback("abuse", "010001-not-ours@relay.example")
+        .replace(b"Original-Rcpt-To: <ola@acme.example>\n", b"")
+        .replace(b"\nx\n", f"Reply-To: <kari+r.{token}@sender.example>\n\nx\n".encode(), 1)
+        .replace(b"relay.example>\n\nReply-To", b"relay.example>\nReply-To")
+    )
+    await scene.read(hidden)
+    assert await scene.state() == "stopped"
+
+
+@pytest.mark.parametrize("text", ["", "Sent from my iPhone", "Best regards\nOla"])
+async def test_a_stop_in_the_subject_alone_is_a_stop(scene: Scene, text: str) -> None:
+    await scene.read(mail(text, Subject="Unsubscribe", **scene.answers))
+    async with transaction(scene.app.engine) as conn:
+        assert (await row_of(conn, prospects, scene.who))["opted_out_at"] is not None
+
+
+async def test_our_own_subject_is_no_stop_of_theirs(scene: Scene) -> None:
+    async with transaction(scene.app.engine) as conn:
+        await conn.execute(
+            insert(frozen).values(
+                message_id=scene.message,
+                recipient="ola@acme.example",
+                subject="Stop the spam",
+                text="Hello there",
+                payload=b"x",
+                sha256=b"x",
+            )
+        )
+    await scene.read(mail("Hm.", Subject="Stop the spam", **scene.answers))
+    await scene.read(mail("Hm.", Subject="Re: Stop the spam", **scene.answers))
+    async with transaction(scene.app.engine) as conn:
+        assert (await row_of(conn, prospects, scene.who))["opted_out_at"] is None
+    assert await scene.state() == "held"
+
+
+async def test_who_invites_us_holds_the_sequence_until_it_is_read(scene: Scene) -> None:
+    invitation = mail("BEGIN:VCALENDAR\r\nMETHOD:REQUEST\r\n", **scene.answers).replace(
+        b"text/plain", b"text/calendar"
+    )
+    await scene.read(invitation)
+    assert await scene.engagements() == [("mail", "ambiguous", None)]
+    assert await scene.state() == "held"
+
+
 async def test_something_that_came_back_settles_a_doubt(scene: Scene) -> None:
     async with transaction(scene.app.engine) as conn:
         await scene.add(conn, "eva@acme.example")

@@ -226,3 +226,16 @@ def test_no_text_raises_and_no_date_is_past(text: str) -> None:
 )
 def test_dates(text: str, day: date | None) -> None:
     assert find_date(text, TODAY) == day
+
+
+@pytest.mark.parametrize("subject", ["STOP", "Unsubscribe", "Meld meg av", "Stop: no more mail"])
+def test_a_subject_of_their_own_may_say_stop(subject: str) -> None:
+    assert meaning.stop_in_subject(subject)
+    assert not meaning.stop_in_subject(f"Re: {subject}")
+    assert not meaning.stop_in_subject(subject, [subject.upper()])
+
+
+def test_what_is_behind_the_limit_leaves_no_interest() -> None:
+    assert read("Yes, tell me more." + " " * 4000 + "No, rather not.", today=TODAY).meaning == (
+        "unclear"
+    )

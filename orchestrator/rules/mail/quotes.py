@@ -45,6 +45,13 @@ def written(text: str, sent: Iterable[str] = ()) -> str:
     return ""
 
 
+def unquoted(text: str) -> str:
+    """A text without what it quotes; the whole where nothing else is left."""
+    own, _ = _split(text.splitlines())
+    kept = "\n".join(line for part in own for line in part)
+    return kept if _WORD.search(kept) else text
+
+
 def _split(lines: list[str]) -> tuple[list[list[str]], list[str]]:
     """The stretches of own lines, between quotes that are marked; and what is behind the first
     quote that is not marked, up to the end."""
