@@ -71,6 +71,14 @@ async def check_server(engine: AsyncEngine, *, head: str | None) -> None:
             raise SetupError(f"PostgreSQL {version // 10000} is too old: Avtale needs 15 or newer.")
         if head is None:
             return
+        restoring = (
+            await conn.execute(text("select to_regclass('public.restoring') is not null"))
+        ).scalar_one()
+        if restoring:  # nothing is held yet: a worker would send again what left since (L2)
+            raise SetupError(
+                "A restore of this database is under way, or was cut: wait for it, or run"
+                " `avtale restore --replace` again."
+            )
         present = (
             await conn.execute(text("select to_regclass('public.alembic_version') is not null"))
         ).scalar_one()

@@ -135,11 +135,12 @@ async def _prepare_database(settings: Settings, *, ours: bool) -> None:
     assert settings.database_url is not None
     engine = make_engine(settings.database_url, pool_size=1)
     try:
-        await check_server(engine, head=None if ours else migrate.head())
+        if ours:
+            await check_server(engine, head=None)
+            await migrate.upgrade(settings.database_url)
+        await check_server(engine, head=migrate.head())
     finally:
         await engine.dispose()
-    if ours:
-        await migrate.upgrade(settings.database_url)
 
 
 def environment(settings: Settings) -> dict[str, str]:

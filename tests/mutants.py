@@ -432,6 +432,13 @@ MUTANTS: dict[str, Mutant] = {
         "on w.id = m.id",
         f"{PROTOCOL} -k others_took",
     ),
+    "a start in the middle of a restore": Mutant(
+        "L2",
+        "orchestrator/db.py",
+        "        if restoring:",
+        "        if False:",
+        "tests/commands/test_backup.py -k nobody_starts",
+    ),
     "leases that nobody keeps": Mutant(
         "L2",
         "orchestrator/sender.py",

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from orchestrator import backup as backups
 from orchestrator import migrate
@@ -75,6 +75,8 @@ def backup(
         backups.note_path(file).unlink(missing_ok=True)  # never an old note beside a new file
         async with _database(settings) as (url, engine), transaction(engine) as conn:
             snapshot = await snapshots.export(conn)
+            if await restored.under_way(conn):
+                raise Conflict("A restore of this database was not finished: it is no backup yet.")
             if snapshot.revision is None:
                 raise SetupError("There is nothing to back up: this database was never migrated.")
             counts = await restored.counts(conn)
@@ -160,19 +162,34 @@ def _check(settings: Settings, file: Path, note: Note | None, other_key: bool) -
 
 
 async def _make_room(engine: AsyncEngine, replace: bool) -> None:
+    """Empty the database and mark it, so that nobody can start on it until `_hold` is committed."""
     async with transaction(engine) as conn:
-        if others := await snapshots.others(conn):
-            raise Conflict(
-                f"{others} connections of Avtale are open on this database: stop every `avtale api`"
-                " and `avtale worker` first."
-            )
-        if await snapshots.has_data(conn) and not replace:
-            raise Conflict(
-                "This database has data: restore into an empty one, or say --replace to throw"
-                " away what is in it."
-            )
-        if await snapshots.has_tables(conn):
-            await snapshots.empty(conn)
+        await _refuse_what_is_used(conn, replace)
+        marked = await restored.begin(conn)
+    try:
+        async with transaction(engine) as conn:
+            await _refuse_what_is_used(conn, replace)  # whoever started before the mark was seen
+            if await snapshots.has_tables(conn):
+                await snapshots.empty(conn)
+                await restored.begin(conn)
+    except Conflict:
+        if marked:
+            async with transaction(engine) as conn:
+                await restored.end(conn)
+        raise
+
+
+async def _refuse_what_is_used(conn: AsyncConnection, replace: bool) -> None:
+    if others := await snapshots.others(conn):
+        raise Conflict(
+            f"{others} connections of Avtale are open on this database: stop every `avtale api`"
+            " and `avtale worker` first."
+        )
+    if await snapshots.has_data(conn) and not replace:
+        raise Conflict(
+            "This database has data: restore into an empty one, or say --replace to throw"
+            " away what is in it."
+        )
 
 
 async def _hold(engine: AsyncEngine, note: Note | None, taken_at: datetime | None) -> restored.Held:
@@ -184,4 +201,6 @@ async def _hold(engine: AsyncEngine, note: Note | None, taken_at: datetime | Non
             if (counted := await restored.counts(conn)) != note.counts:
                 raise Conflict(f"The restored rows are {counted}, and should be {note.counts}.")
         taken = taken or await restored.newest_fact(conn) or now
-        return await restored.hold_all(conn, snapshot=min(taken, now), now=now)
+        held = await restored.hold_all(conn, snapshot=min(taken, now), now=now)
+        await restored.end(conn)
+        return held

@@ -105,6 +105,26 @@ async def newest_fact(conn: AsyncConnection) -> datetime | None:
     return found
 
 
+# A table, since it is there before the backup's own tables are, and outlives a crash.
+async def begin(conn: AsyncConnection) -> bool:
+    """Mark the database as being restored: `check_server` refuses it. False: it was marked."""
+    if await under_way(conn):
+        return False
+    await conn.execute(text("create table restoring ()"))
+    return True
+
+
+async def end(conn: AsyncConnection) -> None:
+    """Take the mark away: what may have left is held, and workers may start."""
+    await conn.execute(text("drop table restoring"))
+
+
+async def under_way(conn: AsyncConnection) -> bool:
+    """Whether a restore of this database has begun and was not finished."""
+    row = await conn.execute(text("select to_regclass('public.restoring') is not null"))
+    return bool(row.scalar_one())
+
+
 _COUNTS = ("prospects", "enrollments", "messages", "provider_events", "suppressions", "bookings",
            "history")  # fmt: skip
 

@@ -42,9 +42,12 @@ async def others(conn: AsyncConnection) -> int:
 
 
 async def has_tables(conn: AsyncConnection) -> bool:
-    """Whether there is anything in the database."""
+    """Whether there is anything in the database, but for the mark of a restore."""
     row = await conn.execute(
-        text("select exists (select 1 from pg_tables where schemaname = 'public')")
+        text(
+            "select exists (select 1 from pg_tables"
+            " where schemaname = 'public' and tablename <> 'restoring')"
+        )
     )
     return bool(row.scalar_one())
 

@@ -133,6 +133,33 @@ async def test_nothing_that_may_have_left_leaves_again(
     await old.engine.dispose()
 
 
+async def test_nobody_starts_between_the_rows_and_what_is_held(
+    app: App, database_url: str, other_url: str, tmp_path: Path
+) -> None:
+    """A restore that ends there: everything is due, and nothing is held yet (L2)."""
+    async with transaction(app.engine) as conn:
+        made = await make.world(conn)
+        now = await database_now(conn)
+        await make.enrollment(conn, made, await make.prospect(conn, app.keys), now=now)
+    await plan(app, now)
+    file = tmp_path / "avtale.dump"
+    await avtale(database_url, "backup", str(file))
+    note = file.with_name("avtale.dump.json")
+    told = note.read_text()
+    counted = json.loads(told)
+    note.write_text(json.dumps(counted | {"counts": counted["counts"] | {"messages": 2}}))
+    assert "should be" in await avtale(other_url, "restore", str(file), code=2)
+    assert await rows(other_url, "select state from messages") == [("pending",)]
+    for words in (["worker"], ["late"]):
+        assert "was cut" in await avtale(other_url, *words, code=2)
+    assert "not finished" in await avtale(other_url, "backup", str(tmp_path / "half.dump"), code=2)
+    note.write_text(told)
+    assert "has data" in await avtale(other_url, "restore", str(file), code=2)
+    assert "was cut" in await avtale(other_url, "late", code=2)
+    await avtale(other_url, "restore", str(file), "--replace")
+    assert await rows(other_url, "select state from messages") == [("in_doubt",)]
+
+
 async def test_it_refuses_what_would_lose_something(
     app: App, database_url: str, tmp_path: Path
 ) -> None:
