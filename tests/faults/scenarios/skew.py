@@ -11,12 +11,12 @@ from tests.faults import audit
 from tests.faults.harness import Town, town
 from tests.faults.scenario import Outcome, Size, say, scenario
 
-PEOPLE = {"quick": 700, "full": 1_500}
-MINUTES = {"quick": 1, "full": 2}
+PEOPLE, MINUTES = 700, 1
 SINK = ("--fault", "body=delay:0.3")  # 3 a second for each worker: the window closes on a rest
 SKEWS = ("+300", "-300")
-# The last hand-over may have begun just before the window closed: connection, envelope and body.
-GRACE = 3.0
+# The last hand-over may have begun just before the window closed: connection, envelope and body, on
+# a busy machine. The clocks are off by a hundred times as much.
+GRACE = 5.0
 
 
 def library() -> str:
@@ -65,16 +65,15 @@ def next_window(minutes: int) -> tuple[datetime, datetime]:
 
 
 @scenario("skew", quick=False, minutes=8)
-def run(size: Size) -> Outcome:
+def run(_size: Size) -> Outcome:
     """Three workers, one five minutes ahead, one five behind, one whose clock is set back by an
     hour while it sends: nothing leaves before the sender's hours open or after they close, nothing
     twice, and no lease is taken for expired.
     """
-    people = PEOPLE[size]
-    opens, closes = next_window(MINUTES[size])
+    opens, closes = next_window(MINUTES)
     hours = {"days": "mon-sun", "hours": f"{opens:%H:%M}-{closes:%H:%M}"}
     with town(sink=SINK, AVTALE_SEND_CONNECTIONS="1") as made:
-        made.populate(people, lanes=4, hours=hours)
+        made.populate(PEOPLE, lanes=4, hours=hours)
         files = [made.home / f"clock-{n}" for n in range(3)]
         for file, offset in zip(files, (*SKEWS, "+0"), strict=True):
             set_clock(file, offset)
@@ -85,19 +84,17 @@ def run(size: Size) -> Outcome:
         stepped = seen(faked(files[2]))
         say(f"{made.count()} taken when a clock is set back; workers off by {offsets}, {stepped} s")
         time.sleep(max(0.0, (closes - datetime.now(UTC)).total_seconds()) + GRACE + 5)
-        return _judge(made, people, opens, closes, [*offsets, stepped])
+        return _judge(made, opens, closes, [*offsets, stepped])
 
 
-def _judge(
-    made: Town, people: int, opens: datetime, closes: datetime, offsets: list[int]
-) -> Outcome:
+def _judge(made: Town, opens: datetime, closes: datetime, offsets: list[int]) -> Outcome:
     times = sorted(one.at for one in made.taken())
     early = sum(at < opens.timestamp() for at in times)
     late = sum(at > closes.timestamp() + GRACE for at in times)
     ((expired,),) = made.query("select count(*) from history where kind = 'message.lease_expired'")
     checked = made.run("verify", "--json", "--settle", "2")
-    waiting = people - len(set(made.handed_over()))
-    tally = audit.tally(made, expected=people, stopped=waiting)
+    waiting = PEOPLE - len(set(made.handed_over()))
+    tally = audit.tally(made, expected=PEOPLE, stopped=waiting)
     faults = list(audit.judge(tally, in_doubt_at_most=0))
     if offsets != [300, -300, -3600]:
         faults.append(f"the clocks were off by {offsets} s: the fault was not there")
