@@ -239,3 +239,41 @@ def test_what_is_behind_the_limit_leaves_no_interest() -> None:
     assert read("Yes, tell me more." + " " * 4000 + "No, rather not.", today=TODAY).meaning == (
         "unclear"
     )
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        # Robots: challenges, quarantines, assistants.
+        "I'd like to hear more from you. Verification: yes please fill in the form.",
+        "Your message is held for review. Click yes to release. Tell me more: https://a.example",
+        "Hi, Clara here, Ola's virtual assistant. Ola would be happy to have a call.",
+        "Please confirm your e-mail address. Yes, I'm interested.",
+        # Away, in a human tone and without a header that says so.
+        "Sunning myself in Spain. Sounds interesting, I'd love to hear more when I return.",
+        "Jeg er i fjellet. Fortell meg gjerne mer når jeg kommer tilbake.",
+        "Ja takk til kaffe når jeg er tilbake, er i foreldreperm.",
+        "Låter spännande! Berätta mer när jag är tillbaka.",
+        "Klingt spannend, sobald ich wieder da bin.",
+        # What only sounds like it.
+        "Sure, tell me more about how you got my address.",
+        "We were interested last year but went with another vendor.",
+        "Yes, I'm interested in selling you our services instead.",
+    ],
+)
+def test_what_a_robot_writes_or_irony_opens_nothing(text: str) -> None:
+    assert read(text, today=TODAY).meaning != "interested"
+
+
+@pytest.mark.parametrize(
+    "text", ["Ich melde mich.", "Wir melden uns", "Melde mich danach", "Tragen Sie mich gerne ein"]
+)
+def test_who_will_get_in_touch_has_not_opted_out(text: str) -> None:
+    assert read(text, today=TODAY).meaning != "stop"
+
+
+@pytest.mark.parametrize(
+    "text", ["Melden Sie mich ab", "Bitte tragen Sie mich aus", "Nehmen Sie uns da raus"]
+)
+def test_who_signs_off_in_german_has(text: str) -> None:
+    assert read(text, today=TODAY).meaning == "stop"

@@ -167,3 +167,8 @@ def test_no_repetition_raises(one: str) -> None:
 )
 def test_no_part_of_an_odd_introduction_is_left(intro: str) -> None:
     assert written(f"Ja takk, gjerne.\n\n{intro}\n\n{MARKED}\n") == "Ja takk, gjerne."
+
+
+def test_what_is_passed_on_without_a_word_is_nobodys_answer() -> None:
+    passed_on = "---------- Forwarded message ---------\nFrom: Eva <eva@b.example>\n"
+    assert written(passed_on + "Subject: Hello\n\nYes, tell me more.", ["Hello Ola"]) == ""

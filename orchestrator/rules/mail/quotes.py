@@ -20,6 +20,11 @@ _FOOTER = re.compile(
     r"|abmelden|abbestellen"
 )
 
+_PASSED_ON = re.compile(
+    r"(?i)forward|videresend|vidaresend|vidarebefordra|weitergeleitet|transf[ée]r|reenviad"
+    r"|encaminhad|inoltrat|doorgestuurd|przekazan|välitetty|edelleenlähet|přeposl|пересла|пересыла"
+)
+
 
 def written(text: str, sent: Iterable[str] = ()) -> str:
     """The person's own words. `sent`: texts of ours that they may quote, in any shape.
@@ -38,8 +43,10 @@ def written(text: str, sent: Iterable[str] = ()) -> str:
     heads = marked.attributions(below)
     gone = {at for first, last in heads.items() for at in range(first, last + 1)}
     rest = [one for at, one in enumerate(below) if at not in gone and not marked.is_field(one)]
-    known = bool(sent) or len(below) < len(behind)
     forwarded = marked.separates(behind, 0)
+    if forwarded and _PASSED_ON.search(behind[0]):
+        return ""  # somebody else's words, which they passed on without one of their own
+    known = bool(sent) or len(below) < len(behind)
     if known or not (forwarded or _FOOTER.search("\n".join(rest))):
         return _unsigned_parts([[one for one in rest if not marked.separates([one], 0)]])
     return ""
