@@ -18,11 +18,14 @@ _HEADERS = (
     "X-FC-MachineGenerated",
     "X-Vacation",
     "X-MS-Exchange-Generated-Message-Source",
+    "X-List-Administrivia",
+    "TLS-Report-Domain",  # RFC 8460
 )
 # Anchored: `Re: Automatic reply` is somebody's answer to one.
 _SUBJECT = re.compile(
-    r"(?i)^\W*(?:auto(?:matic(?:ally)?|matisk[at]?|matische|mated)?[- ]?(?:reply|response"
-    r"|respons|svar"
+    r"(?i)^\W*(?:\[[^\]]{0,60}\]\s{0,3})?"  # a desk or a list puts its tag before
+    r"(?:auto(?:matic(?:ally)?|matisk[at]?|matische|mated)?[- ]?(?:reply|response"
+    r"|respons|svar|kvitter|bekreft|bekräft"
     r"|antwort|generated|antwoord)|auto(?:svar)?\s*:|autoreply|autoresponse|autosvar"
     r"|out of (?:the )?office|ooo\b|i am (?:away|out of)|abwesen|ich bin (?:nicht"
     r"|derzeit)"
@@ -32,7 +35,10 @@ _SUBJECT = re.compile(
     r"|fuera de (?:la )?oficina"
     r"|resposta automática|risposta automatica|fuori (?:sede|ufficio)|afwezig|automatisch antwoord"
     r"|poissa|automaattinen vastaus|odpowiedź automatyczna|автоответ|автоматический ответ|自動|自动"
-    r"|不在|vi har mottatt|vi har mottaget|ticket (?:received|created)|case #)"
+    r"|不在|vi har mottatt|vi har mottaget|vi har modtaget|ticket (?:received|created)|case #"
+    r"|request received|we(?:'ve| have)? received your|wir haben ihre|nous avons bien reçu"
+    r"|hemos recibido su|abbiamo ricevuto (?:la|il) (?:su|vostr)|wij? hebben uw"
+    r"|eingangsbestätigung|accusé de réception|acuse de recibo|ontvangstbevestiging)"
 )
 # People write these above a mail of their own, too: then its text has to say the same.
 _PERHAPS = re.compile(
@@ -43,17 +49,24 @@ _AWAY = re.compile(
     r"(?i)(out of (?:the )?office|(?:currently|am) away|on (?:annual |parental |sick "
     r"|maternity )?leave"
     r"|on (?:vacation|holiday)|limited access to (?:my )?e-?mail|no longer (?:with|work|employed)"
-    r"|automat(?:ic|isk|isch|ed)\w* (?:reply|svar|antwort|response|message|generer|e-?mail)"
     r"|ikke til ?stede|(?:er|har) (?:på )?ferie|tar ferie|ute av kontoret|(?:er )?på permisjon"
     r"|tilbake (?:på kontoret|mandag|tirsdag|onsdag|torsdag|fredag|den|\d)|begrenset tilgang"
     r"|(?:har )?sluttet i|jobber ikke lenger|inte på (?:plats|kontoret)|på semester|är ledig"
     r"|åter (?:på kontoret|den|\d)|arbetar inte längre|slutat på|på barsel|ikke på kontoret"
     r"|tilbage (?:på kontoret|den|\d)|nicht im (?:büro|hause)|im urlaub|abwesen|bin ab dem"
-    r"|nicht mehr (?:bei|für)|wieder (?:da|im büro|erreichbar)|do not reply to this)"
+    r"|nicht mehr (?:bei|für)|wieder (?:da|im büro|erreichbar))"
+)
+# So say absence notices, and desks as well.
+_SAYS_AUTOMATIC = re.compile(
+    r"(?i)automat(?:ic|isk|isch|ed)\w* (?:reply|svar|antwort|response|message|generer|e-?mail)"
+    r"|do not reply to this"
 )
 _NOBODY = re.compile(
     r"(?i)\b(?:no[-_.]?reply|do[-_.]?not[-_.]?reply|ikke[-_.]?svar|svar[-_.]?ikke|noreply\w*"
     r"|mailer[-_.]?daemon|post[-_.]?master)\b"
+)
+_ROBOT = re.compile(
+    r"(?i)(?:\b(?:majordomo|listserv|sympa|mailman|ezmlm)|[-+](?:bounces|request|owner))@"
 )
 
 
@@ -82,6 +95,10 @@ def certain(mail: Mail, text: str = "") -> str | None:
     if message_class.startswith("9"):
         return "X-POST-MessageClass"
     subject = parts.header(mail, "Subject")
+    if _ROBOT.search(parts.header(mail, "From")) and words("robots").search(
+        f"{subject} {text[:4000]}"
+    ):
+        return "from a program that keeps a list"
     if _SUBJECT.search(subject) or (_PERHAPS.search(subject) and _machine_words(text[:4000])):
         return "the subject of an automatic reply"
     return None
@@ -92,7 +109,7 @@ def _submitted(mail: Mail) -> str:
 
 
 def _machine_words(text: str) -> bool:
-    return bool(_AWAY.search(text) or words("tickets").search(text))
+    return bool(_AWAY.search(text) or _SAYS_AUTOMATIC.search(text) or words("tickets").search(text))
 
 
 def sort(mail: Mail, text: str) -> str:
@@ -100,10 +117,12 @@ def sort(mail: Mail, text: str) -> str:
     person without saying why (RFC 5230, `vacation`) is an absence; what a program made is not."""
     subject = parts.header(mail, "Subject")
     said = f"{subject}\n{text[:4000]}"
-    if absent(said):
+    if absent(said) or _SAYS_AUTOMATIC.search(subject):
         return "out_of_office"
     if words("tickets").search(said):
         return "ticket"
+    if words("robots").search(said):
+        return "other"
     if _MACHINE_MADE.match(parts.header(mail, "Auto-Submitted")) or _NOBODY.search(
         parts.header(mail, "From")
     ):
@@ -134,8 +153,8 @@ def suspicious(mail: Mail, text: str) -> str | None:
         return "from a list"
     if not parts.addresses(mail, "From"):
         return "without a sender"
-    if _AWAY.search(text[:1500]):
+    if _AWAY.search(text[:1500]) or _SAYS_AUTOMATIC.search(text[:1500]):
         return "reads like an absence notice"
-    if reports.reads_like_a_bounce(text[:1500]):
+    if reports.titled(mail, text[:1500]) or reports.reads_like_a_bounce(text[:1500]):
         return "reads like a bounce"
     return None

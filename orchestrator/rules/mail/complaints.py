@@ -25,6 +25,9 @@ _FIELD = r"(?im)^{}[ \t]*:[ \t]*(.+(?:\n[ \t].+)*)$"
 _LOOP_SUBJECT = re.compile(
     r"(?i)complaint about (?:message|e-?mail) from|\bfeedback loop\b|\babuse report\b"
 )
+_LOOP_HOST = re.compile(
+    r"(?i)^complaint about (?:message|e-?mail) from \[?[\da-f]{1,4}[.:][\da-f.:]+\]?$"
+)
 _BY_PROGRAM = re.compile(r"(?i)sent this e-?mail to unsubscribe")
 _ASKED = re.compile(r"(?i)^\W*(?:list-?)?unsubscribe\b[^a-z]{0,40}$")
 
@@ -64,8 +67,10 @@ def other(mail: Mail, text: str) -> Report | None:
     off that a mail program sent for its user (List-Unsubscribe by mail, RFC 2369)."""
     subject = parts.header(mail, "Subject")
     inner = embedded(mail)
-    hotmail = [a for one in inner for a in parts.addresses(one, "X-HmXmrOriginalRecipient")]
-    if hotmail or (inner and _LOOP_SUBJECT.search(subject)):
+    hotmail = [
+        a for one in (mail, *inner) for a in parts.addresses(one, "X-HmXmrOriginalRecipient")
+    ]
+    if hotmail or _LOOP_HOST.match(subject) or (inner and _LOOP_SUBJECT.search(subject)):
         who = tuple(hotmail[:1]) or complainers(mail, "")
         return Report("complaint", "abuse", ("a feedback loop's forward",), who)
     automatic = parts.header(mail, "Auto-Submitted").lower().startswith("auto")

@@ -130,7 +130,12 @@ def _clear(said: str, quiet: str, status: str | None) -> tuple[Class, str] | Non
             return name, f"link {found.group()}"
     for name, list_name in _CLEAR:
         if found := words(list_name).search(quiet):
-            late = name == "hard" and (status or "").startswith("4")  # they say: not yet
+            # They say: not yet; but that a domain is in no DNS is final (RFC 8020).
+            late = (
+                name == "hard"
+                and (status or "").startswith("4")
+                and "nxdomain" not in quiet.lower()
+            )
             return "transient" if late else name, found.group().strip()[:60]
     return None
 

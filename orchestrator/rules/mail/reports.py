@@ -11,6 +11,7 @@ from orchestrator.rules.mail.report import Report
 from orchestrator.rules.mail.words import beginning, words
 
 _STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
+_NO_FAILURES = ("tlsrpt", "disposition-notification", "dmarc", "message-tracking-status")
 _MOST_CAUSES = 8  # of one report that are looked into
 _FROM_MACHINE = re.compile(
     r"(?i)(mailer[-_.]?(?:daemon|deamon)|post[-_.]?mast(?:er)?\b|mail ?deliver"
@@ -48,6 +49,8 @@ def read(mail: Mail, text: str | None = None, *, depth: int = 0) -> Report | Non
         if parts.parameter(mail, "report-type") == "feedback-report":
             why = "feedback report without its fields"
             return Report("complaint", "other", (why,), complaints.complainers(mail, ""))
+        if (other := parts.parameter(mail, "report-type")).lower() in _NO_FAILURES:
+            return Report("auto_reply", "other", (f"a report of type {other}",))
         return _loose(mail, text, "multipart/report")
     if noted_failures := complaints.records_of_notification(text):
         return _told(mail, noted_failures, "", "a bounce notification (Amazon SES)")
@@ -155,7 +158,21 @@ def _looks_like_a_bounce(mail: Mail, text: str) -> bool:
     if _ANSWERS.match(subject):
         return from_machine(mail) and says
     titled = bool(beginning("bounce_subjects").match(subject))
-    return (from_machine(mail) and (says or titled)) or (titled and says)
+    if from_machine(mail):
+        return says or titled
+    # A person may write so of a mail that came back; a filter says whom it did not reach, and why.
+    return titled and says and not _threaded(mail) and reads_like_a_bounce(head)
+
+
+def _threaded(mail: Mail) -> bool:
+    return bool(parts.header(mail, "In-Reply-To").strip())
+
+
+def titled(mail: Mail, text: str) -> bool:
+    """Whether subject and words are a bounce's, though nothing else is."""
+    subject = parts.header(mail, "Subject")
+    said = words("bounce_bodies").search(text[:8000])
+    return bool(said and beginning("bounce_subjects").match(subject))
 
 
 def _loose(mail: Mail, text: str, source: str) -> Report:
@@ -172,6 +189,8 @@ def _loose(mail: Mail, text: str, source: str) -> Report:
     status = fields.STATUS.search(quoted) or fields.STATUS.search(split.said)
     code = status.group() if status else None
     class_, why = refusals.classify(code, quoted, f"{split.said}\n{subject}")
+    if why == "no reason given":  # what looked like the returned message may be a heading
+        class_, why = refusals.classify(code, "", returned.up_to_header(split))
     late = words("delays").search(f"{subject}\n{split.said}")
     if late and not words("final").search(split.said) and not (code or "").startswith("5"):
         return Report("delayed", _of_delay(class_), (source, f"says: {late.group()}"), to, code)
