@@ -18,6 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -43,6 +44,8 @@ ONE_STEP = make.PROGRAM | {
     "first": "hello",
     "steps": [make.PROGRAM["steps"][0] | {"next": "end"}],
 }
+
+LONG_AGO = make.NOW.replace(year=2025)
 
 Process = subprocess.Popen[bytes] | Forked
 
@@ -209,14 +212,14 @@ class Town:
         if people:
             self.enroll(people)
 
-    def enroll(self, people: int) -> None:
+    def enroll(self, people: int, *, due: datetime = LONG_AGO) -> None:
         """`people` prospects more, enrolled and due, with the senders in turn."""
         world, senders, channel = self.world, self.senders, self.channel
         assert world is not None
 
         async def fill(engine: AsyncEngine) -> None:
             async with transaction(engine) as conn:
-                await enroll_people(conn, world, people, senders=senders, channel=channel)
+                await enroll_people(conn, world, people, senders=senders, channel=channel, due=due)
 
         self.with_engine(fill)
 
@@ -263,6 +266,7 @@ async def enroll_people(
     *,
     senders: tuple[UUID, ...] = (),
     channel: str = "email",
+    due: datetime = LONG_AGO,
 ) -> list[UUID]:
     """`count` prospects with an address each, enrolled in the world's sequence and due, with the
     senders in turn."""
@@ -301,8 +305,8 @@ async def enroll_people(
                 "version_id": world.version,
                 "sender_id": (senders or (world.sender,))[n % max(1, len(senders))],
                 "step": world.program.first,
-                "due_at": make.NOW.replace(year=2025),
-                "entered_step_at": make.NOW.replace(year=2025),
+                "due_at": due,
+                "entered_step_at": due,
             }
             for n, owner in enumerate(owners)
         ],
