@@ -10,10 +10,11 @@ puts our message below. Options: `cs=CHARSET`, `enc=base64|quoted-printable`.
 """
 
 import argparse
+import base64
+import quopri
 from collections import Counter
 from dataclasses import dataclass, field
 from email.header import Header
-from email.mime.text import MIMEText
 from pathlib import Path
 
 from orchestrator.rules import mail_reading
@@ -80,7 +81,8 @@ def _build(
     fields = {**DEFAULTS, **headers}
     fields.setdefault("Message-ID", "<m1@mx.host.example>")
     if len(parts) == 1:
-        fields.setdefault("Content-Type", f"text/plain; charset={charset}")
+        of = parts[0][0] if "charset" in parts[0][0] else f"{parts[0][0]}; charset={charset}"
+        fields.setdefault("Content-Type", of)
         text, how = _coded(parts[0][1], charset, options.get("enc", ""))
         fields.setdefault("Content-Transfer-Encoding", how)
     else:
@@ -124,10 +126,8 @@ def _part(of: str, text: str, charset: str, enc: str) -> bytes:
 
 def _coded(text: str, charset: str, enc: str) -> tuple[bytes, str]:
     if enc == "base64":
-        return MIMEText(text, "plain", charset).as_bytes().partition(b"\n\n")[2] + b"\n", enc
+        return base64.encodebytes(text.encode(charset)), enc
     if enc:
-        import quopri
-
         return quopri.encodestring(text.encode(charset)), enc
     return text.encode(charset), "7bit" if charset.startswith("iso-2022") else "8bit"
 
@@ -174,7 +174,7 @@ def _one(result: Score, mail: Fresh, found: Reading) -> None:
     result.kinds += found.kind in kinds
     if verdict not in mail.verdicts:
         result.misses.append(f"{mail.name}: {verdict}, not {mail.verdicts} {found.reasons}")
-    for what in _confused(found, verdict, kinds):
+    for what in _confused(found, verdict, kinds) if verdict not in mail.verdicts else ():
         result.confused[what] += 1
         result.misses.append(f"{mail.name}: {what} {found.reasons}")
     if found.hard and not any(one == "bounce/hard" for one in mail.verdicts):
