@@ -105,10 +105,13 @@ async def _end(running: asyncio.Task[None]) -> BaseException | None:
 
 
 async def _discard(worker: Worker) -> None:
-    """Close a worker without waiting on a Redis that may not answer."""
+    """Close a worker without waiting on a Redis that may not answer. Jobs of arq that were cancelled
+    on the way raise CancelledError from its `close`: as a task of its own that is no cancellation
+    of ours."""
     for close in (worker.close, worker.pool.aclose):
-        try:
-            async with asyncio.timeout(1):
-                await close()
-        except Exception as error:  # noqa: BLE001 - it is being thrown away
-            log.debug("doorbells.close", error=type(error).__name__)
+        closing = asyncio.ensure_future(close())
+        await asyncio.wait({closing}, timeout=1)
+        closing.cancel()
+        (failure,) = await asyncio.gather(closing, return_exceptions=True)
+        if failure is not None:
+            log.debug("doorbells.close", error=type(failure).__name__)

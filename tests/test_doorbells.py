@@ -5,8 +5,10 @@ import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
+from arq.worker import Worker
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,3 +162,24 @@ async def test_a_cancellation_that_was_swallowed_is_repeated() -> None:
     await asyncio.sleep(0)
     ended = await asyncio.wait_for(jobs._end(running), 20)
     assert (swallowed, type(ended)) == (2, asyncio.CancelledError)
+
+
+async def test_jobs_that_were_cancelled_do_not_cancel_who_discards_their_worker() -> None:
+    """A worker stopped for longer than a job may take ended with a traceback after SIGTERM."""
+
+    class Cancelled:
+        closed = False
+
+        async def close(self) -> None:
+            raise asyncio.CancelledError
+
+        async def aclose(self) -> None:
+            self.closed = True
+
+        @property
+        def pool(self) -> "Cancelled":
+            return self
+
+    worker = Cancelled()
+    await jobs._discard(cast(Worker, worker))
+    assert worker.closed

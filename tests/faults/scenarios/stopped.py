@@ -1,7 +1,9 @@
 """Workers that are stopped for longer than their lease, and wake up when others have gone on."""
 
 import signal
+import subprocess
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.faults import audit
@@ -62,23 +64,45 @@ def settled(made: Town, people: int) -> bool:
     return made.states()["sent"] == people
 
 
-def one_round(made: Town, people: int) -> tuple[int, int, int]:
-    """Stop a worker at each point, let another one go on, wake them. How many had stopped, how many
-    messages were in doubt before they woke, and how many people there are now."""
+@dataclass
+class Seen:
+    """What came of the rounds so far; whatever the `faults`, the ledger is looked at too."""
+
+    people: int = 0
+    slept: int = 0  # workers that had stopped
+    doubts: int = 0  # messages in doubt before they woke
+    faults: list[str] = field(default_factory=list)
+
+
+def one_round(made: Town, seen: Seen) -> None:
+    """Stop a worker at each point, let another one go on, wake them."""
     sleepers = [stop_at(made, point) for point in POINTS]
-    people += SUPPLY * len(POINTS)
+    seen.people += SUPPLY * len(POINTS)
     other = made.start("worker", AVTALE_SEND_CONNECTIONS=str(CONNECTIONS))
     time.sleep(max(LEASE, DOUBT) + 3.0)  # the other has swept, claimed and sent what it could
-    doubts = made.states()["in_doubt"]
-    slept = sum(is_stopped(worker) for worker in sleepers)
+    seen.doubts += made.states()["in_doubt"]
+    seen.slept += sum(is_stopped(worker) for worker in sleepers)
     for worker in sleepers:
         worker.send_signal(signal.SIGCONT)
-    made.wait(lambda: settled(made, people), seconds=60, what="sending everything")
+    try:
+        made.wait(lambda: settled(made, seen.people), seconds=90, what="sending everything")
+    except AssertionError as error:
+        say(str(error))
+        seen.faults.append(str(error)[:300])
     for worker in (*sleepers, other):
         worker.terminate()
-    for worker in (*sleepers, other):
-        assert worker.wait(30) == 0
-    return slept, doubts, people
+    seen.faults += [fault for worker in (*sleepers, other) if (fault := _ended(worker))]
+    if seen.faults:
+        say(made.trouble())
+
+
+def _ended(worker: Process) -> str:
+    """Empty when it ended well after SIGTERM, else what it did."""
+    try:
+        code = worker.wait(30)
+    except subprocess.TimeoutExpired:
+        return "a worker did not end after SIGTERM"
+    return f"a worker ended with {code} after SIGTERM" if code else ""
 
 
 @scenario("stopped", quick=True, minutes=6)
@@ -88,22 +112,23 @@ def run(size: Size) -> Outcome:
     they go on. Their late writes are refused, what they had passed is settled or given back,
     nothing leaves twice, and nobody stays in doubt.
     """
-    people = doubts = slept = 0
+    seen = Seen()
     with town(AVTALE_LEASE_SECONDS=str(int(LEASE))) as made:
         made.populate(0, lanes=4)
         for _ in range(ROUNDS[size]):
-            asleep, more, people = one_round(made, people)
-            slept, doubts = slept + asleep, doubts + more
-            say(f"{people} messages, {refused(made)} late writes refused")
-        found = audit.tally(made, expected=people)
+            one_round(made, seen)
+            say(f"{seen.people} messages, {refused(made)} late writes refused")
+            if seen.faults:
+                break
+        found = audit.tally(made, expected=seen.people)
         late = refused(made)
         figures: dict[str, Figure] = {
-            "workers stopped for longer than their lease": slept,
+            "workers stopped for longer than their lease": seen.slept,
             "late writes refused": late,
-            "in doubt while they slept": doubts,
+            "in doubt while they slept": seen.doubts,
             "in doubt after they woke": found.in_doubt,
         }
-    faults = list(audit.judge(found, in_doubt_at_most=0))
+    faults = [*audit.judge(found, in_doubt_at_most=0), *seen.faults]
     if not late:
         faults.append("no late write was refused: nobody came too late")
     return Outcome("stopped", found, figures, tuple(faults))
