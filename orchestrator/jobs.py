@@ -105,9 +105,8 @@ async def _end(running: asyncio.Task[None]) -> BaseException | None:
 
 
 async def _discard(worker: Worker) -> None:
-    """Close a worker without waiting on a Redis that may not answer. Jobs of arq that were cancelled
-    on the way raise CancelledError from its `close`: as a task of its own that is no cancellation
-    of ours."""
+    """Close a worker without waiting on a Redis that may not answer. Its jobs that were cancelled
+    on the way raise CancelledError from `close`: as a task of its own that is none of ours."""
     for close in (worker.close, worker.pool.aclose):
         closing = asyncio.ensure_future(close())
         await asyncio.wait({closing}, timeout=1)
