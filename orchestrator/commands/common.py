@@ -4,7 +4,7 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import date, datetime
 from pathlib import Path
@@ -13,8 +13,9 @@ from uuid import UUID
 
 import typer
 from pydantic import BaseModel, ValidationError
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
 from orchestrator import config, migrate
@@ -22,14 +23,26 @@ from orchestrator.config import Settings
 from orchestrator.db import check_server
 from orchestrator.endpoints import find_servers
 from orchestrator.errors import AvtaleError, SetupError, Unavailable
+from orchestrator.rules.terminal import harmless, harmless_json
 
 if TYPE_CHECKING:
     from orchestrator.wiring import App
 
 T = TypeVar("T")
 
-err = Console(stderr=True, highlight=False)
-out = Console(highlight=False)
+
+class _Screen(Console):
+    """A console on which the words of strangers do nothing: it formats, they do not."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        for one in super().render(renderable, options):
+            yield one if one.control else Segment(harmless(one.text), one.style)
+
+
+err = _Screen(stderr=True, highlight=False)
+out = _Screen(highlight=False)
 if not out.is_terminal and "COLUMNS" not in os.environ:
     out.width = 160  # what goes to a file or a pipe is not cut to a screen that nobody looks at
 
@@ -96,7 +109,8 @@ def _no_answer(error: Exception) -> AvtaleError:
 
 def emit(value: Any) -> None:
     """`value` as JSON on stdout. Takes pydantic models, dataclasses, mappings, rows of them."""
-    sys.stdout.write(json.dumps(value, default=_plain, ensure_ascii=False, indent=2) + "\n")
+    told = json.dumps(value, default=_plain, ensure_ascii=False, indent=2)
+    sys.stdout.write(harmless_json(told) + "\n")
     sys.stdout.flush()
 
 

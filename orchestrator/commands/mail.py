@@ -20,6 +20,7 @@ from orchestrator.db import transaction
 from orchestrator.errors import BadInput
 from orchestrator.rules import mail_reading, meaning
 from orchestrator.rules.mail_shown import shown
+from orchestrator.rules.terminal import harmless, harmless_json
 from orchestrator.store import inbox
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ def read(
             told: dict[str, Any] = {"file": name, "kind": "unknown", "error": raw}
         else:
             told = _told(name, raw, own or ())
-        sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+        sys.stdout.write(harmless_json(json.dumps(told, ensure_ascii=False)) + "\n")
     if failed:
         raise typer.Exit(1)
 
@@ -111,7 +112,7 @@ def html(
     ((_, raw),) = [*mail_files.mails([file], sys.stdin.buffer)][:1] or [("", "There is no mail.")]
     if isinstance(raw, str):
         fail(BadInput(raw))
-    sys.stdout.write(shown(raw).html + "\n")
+    sys.stdout.write(harmless(shown(raw).html) + "\n")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from orchestrator.clock import utc_now
 from orchestrator.commands.common import fail, out, settings
 from orchestrator.errors import AvtaleError, BadInput
 from orchestrator.rules import meaning
+from orchestrator.rules.terminal import harmless_json
 
 app = typer.Typer(help="How answers are read.", no_args_is_help=True)
 
@@ -56,4 +57,4 @@ def try_(
         "asks": list(found.asks),
         "reasons": list(found.reasons),
     }
-    sys.stdout.write(json.dumps(told, ensure_ascii=False) + "\n")
+    sys.stdout.write(harmless_json(json.dumps(told, ensure_ascii=False)) + "\n")

@@ -90,3 +90,14 @@ def test_the_html_of_a_mail_is_written_without_anything_that_acts(tmp_path: Path
         timeout=60,
     )
     assert (done.returncode, done.stdout) == (0, b"<p>Ja</p>\n")
+
+
+def test_a_hostile_mail_and_its_name_do_nothing_to_the_terminal(tmp_path: Path) -> None:
+    file = tmp_path.joinpath("\udcff\x1b[2J.eml")
+    file.write_bytes(mail("Hi \u2028 there \x85 \x1b[2J", Subject="=?utf-8?q?=1B]0;x=07=C2=9B2J?="))
+    words = [sys.executable, "-m", "orchestrator.cli", "mail", "read", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    (told,) = [json.loads(line) for line in done.stdout.decode().splitlines()]
+    assert told["subject"] == "\x1b]0;x\x07\x9b2J"
+    assert not set(done.stdout.decode()) & set("\x1b\x07\x9b\x85\u2028")
