@@ -14,9 +14,11 @@ from orchestrator.rules.mail.mime import Mail
 __all__ = ["ADDRESS", "Mail", "addresses", "body", "decoded", "header", "headers", "ids", "walk"]
 
 _LIMIT = 100_000  # characters of text that are looked at: a person types less, a thread is below
+# Any letter may be in an address (RFC 6531); the punctuation of Chinese text stands around it.
+_LETTERS = r"\u00a1-\u2fff\u3040-\ufeff\uff10-\uff19\uff21-\U0010ffff"
+_LABEL = rf"[A-Za-z0-9{_LETTERS}-]{{1,63}}"
 ADDRESS = re.compile(
-    r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~\u0080-\U0010ffff-]{1,128}@"
-    r"[A-Za-z0-9\u00a1-\U0010ffff-]{1,63}(?:\.[A-Za-z0-9\u00a1-\U0010ffff-]{1,63}){1,10}"
+    rf"[A-Za-z0-9.!#$%&'*+/=?^_`{{|}}~\u0080-\u00a0{_LETTERS}-]{{1,128}}@{_LABEL}(?:\.{_LABEL}){{1,10}}"
 )
 _ID = re.compile(r"<[^<>\s]{1,900}>")
 _CONTROL = re.compile(r"[\ud800-\udfff\0]")
