@@ -18,7 +18,7 @@ from tests.faults import audit
 from tests.faults.harness import SECRET, Town, town
 from tests.faults.scenario import Outcome, Size, Tally, say, scenario
 
-PEOPLE = {"quick": 160, "full": 2_000}
+PEOPLE = {"quick": 160, "full": 1_500}
 # Slow enough that most leave after the snapshot, however long the machine takes to write it.
 DELAY = {"quick": 0.4, "full": 0.1}
 SOON = 20.0  # seconds from now at which some are due: not planned yet in the snapshot
