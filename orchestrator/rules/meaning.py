@@ -100,6 +100,8 @@ class WordReader:
             agreed = any(one.assent.search(folded) for one in self.words.languages)
             plain = not later and not keen and not agreed
             return Verdict("no" if plain else "unclear", reasons=reasons)
+        if (later or keen) and opt_out.hints(text):
+            return Verdict("unclear", reasons=(*reasons, "words of a wish to stop"))
         if later:
             return Verdict("not_now", find_date(folded, today), reasons)
         if keen:
@@ -114,7 +116,9 @@ class WordReader:
 
     def doubts(self, text: str) -> bool:
         """Whether anything speaks against interest that would otherwise be plain."""
-        return any(one.doubt.search(_fold(text)) for one in self.words.languages)
+        folded = _fold(text)
+        said = any(one.doubt.search(folded) for one in self.words.languages)
+        return said or opt_out.hints(text)
 
     def _hits(self, text: str, meaning: str) -> tuple[str, ...]:
         return tuple(

@@ -5,6 +5,8 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from orchestrator.rules import clauses, stop_grammar, stop_guards
+
 _LIMIT = 6000  # characters: a wish to stop is not hidden behind more
 _SENTENCE = re.compile(r"[.!?;]+(?: |$)")
 _LETTERS = str.maketrans({"ø": "o", "æ": "ae", "ł": "l", "\u2019": "'", "\u2018": "'", "´": "'"})
@@ -52,11 +54,16 @@ def signs(text: str, words: Iterable[StopWords]) -> tuple[str, ...]:
         for number, pattern in enumerate(one.alone, 1)
         if any(said and pattern.fullmatch(said) for said in alone)
     ]
+    whole = stop_guards.without_guarded(whole, clauses.shipped())
+    composed = stop_grammar.wishes(whole, clauses.shipped())
     for one in words:
         for pattern in one.not_stop:
             whole = pattern.sub(" ~ ", whole)
+    if "leave" in composed and "leave" not in stop_grammar.wishes(whole, clauses.shipped()):
+        composed = tuple(one for one in composed if one != "leave")  # "our unsubscribe page"
     return (
         *found,
+        *composed,
         *(
             f"{one.language} stop {number}"
             for one in words
@@ -64,3 +71,8 @@ def signs(text: str, words: Iterable[StopWords]) -> tuple[str, ...]:
             if pattern.search(whole)
         ),
     )
+
+
+def hints(text: str) -> bool:
+    """Whether anything in it could be part of a wish to stop: then it is no interest either."""
+    return stop_grammar.hints(plain(text[:_LIMIT]), clauses.shipped())

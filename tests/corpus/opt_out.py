@@ -1,8 +1,8 @@
-"""How well a wish to stop is understood: `python -m tests.corpus.opt_out [held|again]`.
+"""How well a wish to stop is understood: `python -m tests.corpus.opt_out [PART]`.
 
 Prints a table by language. Recall is the part of the sentences that mean stop and are read so; a
-false stop is a trap that is read so. The sentences of `held` and `again` were written when the
-rules were finished, and are reported apart.
+false stop is a trap that is read so. The sentences of the other parts (PARTS) were written when
+the rules were finished, each part after the one before was mended, and are reported apart.
 """
 
 import sys
@@ -12,13 +12,17 @@ from pathlib import Path
 
 from orchestrator.rules import meaning
 
-DATA = Path(__file__).parents[1] / "rules" / "data" / "opt_out.toml"
+DATA = Path(__file__).parents[1] / "rules" / "data"
+PARTS = ("held", "again", "third", "fourth")  # in the order in which they were written
 TODAY = date(2026, 11, 24)
 
 
 def sentences() -> dict[str, dict[str, list[str]]]:
     """Language -> `stop`, `trap`; `held`, `again`, and the traps of each -> sentences."""
-    found: dict[str, dict[str, list[str]]] = tomllib.loads(DATA.read_text("utf-8"))
+    found: dict[str, dict[str, list[str]]] = {}
+    for file in sorted(DATA.glob("opt_out*.toml")):
+        for language, entry in tomllib.loads(file.read_text("utf-8")).items():
+            found.setdefault(language, {}).update(entry)
     return found
 
 
