@@ -63,7 +63,10 @@ def match(reading: Reading, known: Known) -> Match | None:
     """
     about = _about(reading, known)
     if reading.kind in _REPORTS:
-        return about or _reported(reading, known)
+        reported = _reported(reading, known)
+        if about is not None and not _of_another(about, reported, reading):
+            return about
+        return reported
     writer = known.by_address.get(reading.sender or "")
     if writer is None:
         return about and _by_unknown(about, reading, known)
@@ -92,11 +95,13 @@ def _ref(about: Match, known: Known) -> Ref | None:
 
 
 def is_own(reading: Reading, known: Known) -> bool:
-    """Whether this is a message of ours that came back: its own Message-ID is one we made."""
+    """Whether this is a message of ours that came back: its own Message-ID is one we made. What a
+    prospect wrote is theirs, whatever it calls itself."""
     return (
         reading.kind not in _REPORTS
         and reading.message_id is not None
         and reading.message_id in known.by_rfc_id
+        and (reading.sender or "") not in known.by_address
     )
 
 
@@ -118,6 +123,16 @@ def _about(reading: Reading, known: Known) -> Match | None:
         if ref is not None and (not ref.to_host or reading.kind in _REPORTS):
             return _of(ref, how)
     return None
+
+
+def _of_another(about: Match, reported: Match | None, reading: Reading) -> bool:
+    """Whether what failed is the address of another prospect, to whom theirs is forwarded: theirs
+    may be well. A complaint is heeded for whom the message was to."""
+    return (
+        reported is not None
+        and reading.kind != "complaint"
+        and reported.prospect_id != about.prospect_id
+    )
 
 
 def _reported(reading: Reading, known: Known) -> Match | None:

@@ -341,6 +341,26 @@ async def test_a_complaint_suppresses_the_person_and_a_dmarc_report_nobody(
     assert await scene.state() == state
 
 
+async def test_a_bounce_of_whom_it_was_forwarded_to_leaves_the_other_alone(scene: Scene) -> None:
+    first, first_enrolled, message = scene.who, scene.enrolled, scene.message
+    async with transaction(scene.app.engine) as conn:
+        await scene.add(conn, "eva@acme.example")
+    own = f"{message.hex}@sender.example".encode()
+    raw = report("failed", "5.1.1").replace(b"first@sender.example", own)
+    await scene.read(raw.replace(b"ola@acme.example", b"eva@acme.example"))
+    async with transaction(scene.app.engine) as conn:
+        for who, state in ((first, "usable"), (scene.who, "bounced")):
+            assert (await row_of(conn, identities, await email_of(conn, who)))["state"] == state
+        assert (await row_of(conn, enrollments, first_enrolled))["state"] == "active"
+    assert await scene.state() == "stopped"
+
+
+async def test_an_answer_that_calls_itself_by_our_name_is_not_lost(scene: Scene) -> None:
+    ours = f"<{scene.message.hex}@sender.example>"
+    await scene.read(mail("Please stop writing to me.", Message_ID=ours, **scene.answers))
+    assert await scene.state() == "stopped"
+
+
 async def test_reports_count_in_a_mailbox_that_nobody_writes_from(scene: Scene) -> None:
     """Their Message-ID is a relay's, and they come to the address of a feedback loop."""
     hidden = feedback("abuse", "010001-not-ours@relay.example").replace(
