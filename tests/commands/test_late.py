@@ -36,3 +36,16 @@ async def test_after_a_restore_all_three_words_fit_what_is_in_doubt(app: App) ->
         ("sent", 2),
     ]
     assert await rows(app, "select count(*) from tasks where state = 'open'") == [(0,)]
+
+
+async def test_what_is_said_before_the_word_counts_like_what_is_said_behind_it(app: App) -> None:
+    await planned(app, 2)
+    await restore(app, snapshot_hours=1)
+    await avtale(app, "late", "--sender", "nobody", "stop", "--yes")
+    await avtale(app, "late", "--reason", "late", "stop", "--yes")
+    assert "nothing" in await avtale(
+        app, "late", "--sender", "kari", "stop", "--sender", "ola", "--yes", code=2
+    )
+    assert await rows(app, "select count(*) from tasks where state = 'open'") == [(2,)]
+    await avtale(app, "late", "--reason", "restored", "stop", "--yes")
+    assert await rows(app, "select count(*) from tasks where state = 'open'") == [(0,)]
