@@ -213,8 +213,8 @@ MUTANTS: dict[str, Mutant] = {
     "late at the point of no return": Mutant(
         "L5",
         "orchestrator/flows/deliver.py",
-        "if not claimed.window_open():",
-        "if False:",
+        "passed = claimed.window_open() and await",
+        "passed = await",
         f"{POINT} -k window",
     ),
     "the clock of a slow claim": Mutant(
