@@ -8,11 +8,11 @@ FILES = sorted(path.stem for path in fresh.FOLDER.glob("*.txt"))
 # Of a hundred: kind right, verdict right (doubtful both ways), recipients exact; as measured.
 AT_LEAST = {
     "automatic": (97, 97, 100),
-    "people": (80, 80, 0),
+    "people": (78, 78, 0),
     "prose": (100, 98, 100),
     "standard": (100, 98, 100),
     "unseen": (98, 96, 96),
-    "unseen_second": (0, 0, 0),
+    "unseen_second": (97, 95, 100),
 }
 
 

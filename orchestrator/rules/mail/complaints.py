@@ -28,6 +28,8 @@ _LOOP_SUBJECT = re.compile(
 _LOOP_HOST = re.compile(
     r"(?i)^complaint about (?:message|e-?mail) from \[?[\da-f]{1,4}[.:][\da-f.:]+\]?$"
 )
+# How a report of RFC 7489 names its file: receiver!domain!begin!end.xml.gz
+_AGGREGATE = re.compile(r"(?i)[\w.-]{3,200}![\w.-]{3,200}!\d[\w!.-]{0,80}\.(?:xml|gz|zip)\b")
 _BY_PROGRAM = re.compile(r"(?i)sent this e-?mail to unsubscribe")
 _ASKED = re.compile(r"(?i)^\W*(?:list-?)?unsubscribe\b[^a-z]{0,40}$")
 
@@ -65,6 +67,8 @@ def complainers(mail: Mail, text: str) -> tuple[str, ...]:
 def other(mail: Mail, text: str) -> Report | None:
     """A complaint without the fields of RFC 5965: a feedback loop's forward, or a wish to be taken
     off that a mail program sent for its user (List-Unsubscribe by mail, RFC 2369)."""
+    if any(_AGGREGATE.search(named) for named in _files(mail)):
+        return Report("auto_reply", "other", ("a DMARC report (RFC 7489)",))
     subject = parts.header(mail, "Subject")
     inner = embedded(mail)
     hotmail = [
@@ -78,6 +82,12 @@ def other(mail: Mail, text: str) -> Report | None:
         who = parts.addresses(mail, "From")
         return Report("complaint", "opt_out", ("sent by a mail program to unsubscribe",), who)
     return notification(text)
+
+
+def _files(mail: Mail) -> list[str]:
+    """Where the parts of a mail name their files."""
+    names = ("Content-Type", "Content-Disposition")
+    return [parts.header(part, name)[:2000] for part in parts.walk(mail) for name in names]
 
 
 def notification(text: str) -> Report | None:
