@@ -51,6 +51,13 @@ def _secret(settings: Settings) -> str | None:
     return kept.read_text().strip() if ours else None
 
 
+def _nothing(settings: Settings) -> str:
+    where = "this database was never migrated; is AVTALE_DATABASE_URL the right one?"
+    if settings.database_url is None:
+        where = f"{settings.data_dir} has no data; is AVTALE_DATA_DIR the right one?"
+    return f"There is nothing to back up: {where}"
+
+
 def _say(words: str) -> None:
     err.print(words, style="dim", markup=False)
 
@@ -68,6 +75,8 @@ def backup(
     Example: `avtale backup /backups/avtale-2026-11-23.dump`
     """
     settings = read_settings()
+    if not file.parent.is_dir():
+        raise NotFound(f"There is no directory {file.parent}: make it, or write somewhere else.")
     if not overwrite and (file.exists() or backups.note_path(file).exists()):
         raise Conflict(f"{file} is there already: choose another name, or --overwrite.")
 
@@ -78,7 +87,7 @@ def backup(
             if await restored.under_way(conn):
                 raise Conflict("A restore of this database was not finished: it is no backup yet.")
             if snapshot.revision is None:
-                raise SetupError("There is nothing to back up: this database was never migrated.")
+                raise SetupError(_nothing(settings))
             counts = await restored.counts(conn)
             await backups.dump(url, file, snapshot=snapshot.name, say=_say)
         key = _secret(settings)
@@ -94,8 +103,9 @@ def backup(
         return note
 
     note = guarded(work)
-    rows = ", ".join(f"{count:,} {name}" for name, count in note.counts.items() if count)
-    err.print(f"Wrote {file} ({note.bytes:,} bytes): {rows or 'an empty installation'}.")
+    rows = ", ".join(f"{name} {count:,}" for name, count in note.counts.items() if count)
+    wrote = f"Wrote {file} ({note.bytes:,} bytes). {rows or 'An empty installation.'}"
+    err.print(wrote, markup=False, soft_wrap=True)
     err.print("Keep AVTALE_SECRET_KEY elsewhere: this backup needs it.")
 
 
@@ -140,12 +150,20 @@ def restore(
             return await _hold(engine, note, taken_at)
 
     held = guarded(work)
-    err.print(
-        f"Restored. {held.messages:,} messages are in doubt and {held.enrollments:,} sequences of"
-        " people are held, because something may have left after this backup was taken:"
-        " `avtale late` shows them."
+    err.print(f"Restored. {_told(held)}", soft_wrap=True)
+    if settings.database_url is None:
+        err.print("Start `avtale up` (what is held stays), then `avtale verify`.", soft_wrap=True)
+    else:
+        err.print("Then `avtale verify`, and start the workers.", soft_wrap=True)
+
+
+def _told(held: restored.Held) -> str:
+    if not held.messages and not held.enrollments:
+        return "Nothing was waiting in it that may have left since."
+    return (
+        f"In doubt: {held.messages:,} messages; held: {held.enrollments:,} sequences of people."
+        " They may have left after this backup was taken: `avtale late` shows them."
     )
-    err.print("Then `avtale verify`, and start the workers.")
 
 
 def _check(settings: Settings, file: Path, note: Note | None, other_key: bool) -> None:

@@ -26,7 +26,10 @@ async def export(conn: AsyncConnection) -> Snapshot:
         )
     )
     row = (await conn.execute(text("select pg_export_snapshot(), clock_timestamp()"))).one()
-    revision = (await conn.execute(text("select version_num from alembic_version"))).scalar()
+    kept = await conn.execute(text("select to_regclass('alembic_version') is not null"))
+    revision = None
+    if kept.scalar():  # else nothing was ever set up here
+        revision = (await conn.execute(text("select version_num from alembic_version"))).scalar()
     return Snapshot(row[0], row[1], revision)
 
 

@@ -150,7 +150,7 @@ async def test_nobody_starts_between_the_rows_and_what_is_held(
     note.write_text(json.dumps(counted | {"counts": counted["counts"] | {"messages": 2}}))
     assert "should be" in await avtale(other_url, "restore", str(file), code=2)
     assert await rows(other_url, "select state from messages") == [("pending",)]
-    for words in (["worker"], ["late"]):
+    for words in (["late"], ["worker"]):
         assert "was cut" in await avtale(other_url, *words, code=2)
     assert "not finished" in await avtale(other_url, "backup", str(tmp_path / "half.dump"), code=2)
     note.write_text(told)
@@ -203,3 +203,14 @@ async def test_a_dump_by_hand_comes_back_too(
     ((taken, restored),) = await rows(other_url, "select snapshot_at, restored_at from clock")
     assert taken < restored
     assert abs((taken - now).total_seconds()) < 60
+
+
+async def test_a_wrong_place_is_named_before_anything_is_written(
+    other_url: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.dump"
+    assert "AVTALE_DATABASE_URL" in await avtale(other_url, "backup", str(file), code=2)
+    missing = tmp_path / "missing"
+    told = await avtale(other_url, "backup", str(missing / "a.dump"), code=2)
+    assert "no directory" in told and "missing" in told
+    assert not list(tmp_path.iterdir())
