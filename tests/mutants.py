@@ -266,6 +266,13 @@ MUTANTS: dict[str, Mutant] = {
         "lines = list(lines)",
         "tests/rules/test_mail_reading.py -k rewrapped",
     ),
+    "somebody else in the channel": Mutant(
+        "L1",
+        "orchestrator/flows/handle_event.py",
+        'theirs = await did_it(conn, event, row["sender_id"], person)',
+        "theirs = True",
+        "tests/flows/test_channels.py -k somebody_else",
+    ),
     "a stop in the subject alone": Mutant(
         "L4",
         "orchestrator/flows/understanding.py",

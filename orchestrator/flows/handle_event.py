@@ -83,6 +83,23 @@ async def _who(
     return None, None
 
 
+_DEEDS = frozenset({"message", "reaction", "button"})
+
+
+async def did_it(conn: AsyncConnection, event: ChannelEvent, sender_id: UUID, person: UUID) -> bool:
+    """Whether it was the person, not somebody beside them in a shared channel, who did this (L1).
+    What nobody does by hand is about them in any case."""
+    return event.kind not in _DEEDS or await connections.is_theirs(
+        conn,
+        prospect_id=person,
+        sender_id=sender_id,
+        channel=(await senders.get(conn, sender_id))["channel"],
+        address=event.address,
+        user_ref=event.user_ref,
+        thread_ref=event.thread_ref,
+    )
+
+
 async def _act(
     conn: AsyncConnection,
     keys: Keys,
@@ -105,11 +122,13 @@ async def _act(
             enrollment_id=ours["enrollment_id"] if ours is not None else None,
             message_id=ours["id"] if ours is not None else None,
         )
+    theirs = await did_it(conn, event, row["sender_id"], person)
     said = heard(
         event,
         trust=row["trust"],
         handed_at=ours["handed_at"] if ours is not None else None,
         now=now,
+        theirs=theirs,
     )
     if said is None:
         return
@@ -131,6 +150,7 @@ async def _act(
         happened_at=min(event.occurred_at or now, now),
         now=now,
         stamped=event.occurred_at is not None,
+        doubt="perhaps an automatic answer" if theirs else "somebody else wrote there",
     )
     if said.then == "bounce" and identity is not None:
         message = ours["id"] if ours is not None else None

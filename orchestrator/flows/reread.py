@@ -9,6 +9,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.db import transaction
+from orchestrator.flows.handle_event import did_it
 from orchestrator.flows.heeding import heed
 from orchestrator.flows.note_seen import trace_of
 from orchestrator.flows.revising import revise
@@ -148,8 +149,11 @@ async def _provider(conn: AsyncConnection, event: RowMapping) -> _Read:
     told = decode(event["detail"]["event"])
     handed = await store.handed_at(conn, event["message_id"]) if event["message_id"] else None
     came: datetime = event["received_at"]
-    said = heard(told, trust=event["trust"], handed_at=handed, now=came)
-    if said is None or told.kind == "acceptance" or event["prospect_id"] is None:
+    if told.kind == "acceptance" or event["prospect_id"] is None:
+        return await _unchanged(conn, event)
+    theirs = await did_it(conn, told, event["sender_id"], event["prospect_id"])
+    said = heard(told, trust=event["trust"], handed_at=handed, now=came, theirs=theirs)
+    if said is None:
         return await _unchanged(conn, event)
     verdict = Said(said.kind, said.grade, said.meaning)
     happened = min(told.occurred_at or came, came)

@@ -34,17 +34,20 @@ def heard(
     trust: Literal["signed", "weak"],
     handed_at: datetime | None,
     now: datetime,
+    theirs: bool = True,
 ) -> Heard | None:
-    """The engagement of `event`; None when it is about no engagement at all."""
+    """The engagement of `event`; None when it is about no engagement at all. `theirs`: False where
+    somebody else did it in the person's conversation."""
     found = _said(event, now) or _noticed(event, handed_at, now)
     # Nothing tells whether we wrote it ourselves: a person of ours looks.
     unclear = event.detail.get("writer") == "unclear"
-    if found is None or found.grade != "human" or (trust == "signed" and not unclear):
+    if found is None or found.grade != "human" or (trust == "signed" and theirs and not unclear):
         return found
     if found.meaning in ("stop", "no"):
         return found
     # Who could forge it can not unlock a call with it: a person of ours reads it first.
-    reasons = (*found.reasons, "writer_unclear" if unclear else "weakly_signed_source")
+    why = "writer_unclear" if unclear else "weakly_signed_source" if theirs else "somebody_else"
+    reasons = (*found.reasons, why)
     return Heard("mail", "ambiguous", None, found.until, reasons, found.then)
 
 

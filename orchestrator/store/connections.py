@@ -107,6 +107,43 @@ async def who(
     return list(rows.mappings())
 
 
+_THEIRS = text("""
+with c as (select * from connections where prospect_id = :prospect and sender_id = :sender)
+select cast(:address as text) is null and cast(:user_ref as text) is null
+  or exists (select 1 from identities i where i.prospect_id = :prospect
+    and i.channel = :channel and i.address = :address)
+  or exists (select 1 from c where c.user_ref = :user_ref)
+  or exists (select 1 from c where c.thread_ref = :thread_ref)
+    and not exists (select 1 from c where c.user_ref <> :user_ref)
+""")
+
+
+async def is_theirs(
+    conn: AsyncConnection,
+    *,
+    prospect_id: UUID,
+    sender_id: UUID,
+    channel: str,
+    address: str | None,
+    user_ref: str | None,
+    thread_ref: str | None,
+) -> bool:
+    """Whether the person did it, as far as the provider says who did: others may write where they
+    are spoken to. Whose user is not known yet is whoever is in their conversation."""
+    rows = await conn.execute(
+        _THEIRS,
+        {
+            "prospect": prospect_id,
+            "sender": sender_id,
+            "channel": channel,
+            "address": address,
+            "user_ref": user_ref,
+            "thread_ref": thread_ref,
+        },
+    )
+    return bool(rows.scalar_one())
+
+
 _ADMIT = text(r"""
 update enrollments e set due_at = :now
 where e.prospect_id = :prospect and e.state = 'active' and e.due_at > :now

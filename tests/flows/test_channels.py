@@ -448,3 +448,36 @@ async def test_a_message_whose_writer_is_unclear_unlocks_nothing(app: App) -> No
     )
     assert await made.rows("select id from unlocks") == []
     assert (await made.state())[0] == "held"
+
+
+@pytest.mark.parametrize(
+    ("user", "words", "unlocks", "state"),
+    [
+        ("u-ola-hansen", "Yes, tell me more!", 1, None),
+        ("u-eva", "Yes, tell me more!", 0, "held"),
+        ("u-eva", "Stop writing to us.", 0, "stopped"),
+    ],
+)
+async def test_somebody_else_in_their_conversation_unlocks_nothing(
+    app: App, user: str, words: str, unlocks: int, state: str | None
+) -> None:
+    """L1: in a shared channel others answer, too. A wish to stop holds whoever says it (L4)."""
+    made = await place(app, "network")
+    await made.turn()
+    await made.tell(acceptance(user_ref="u-ola-hansen", thread_ref="t-ola-hansen"))
+    told = ChannelEvent("message", "evt-w", user_ref=user, thread_ref="t-ola-hansen", text=words)
+    await made.tell(told)
+    assert len(await made.rows("select id from unlocks")) == unlocks
+    assert state is None or (await made.state())[0] == state
+
+
+async def test_a_reaction_of_an_unknown_user_to_our_message_unlocks_nothing(app: App) -> None:
+    made = await place(app, "network")
+    await made.turn()
+    await made.tell(acceptance(user_ref="u-ola-hansen", thread_ref="t-ola-hansen"))
+    ((message,),) = await made.rows("select id from messages where kind = 'outreach'")
+    detail = {"reaction": "eyes"}
+    who = {"user_ref": "u-eva", "address": "eva-berg"}
+    await made.tell(ChannelEvent("reaction", "evt-r", message_id=message, detail=detail, **who))
+    assert await made.rows("select id from unlocks") == []
+    assert (await made.state())[0] == "held"
