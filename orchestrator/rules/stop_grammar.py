@@ -3,8 +3,10 @@ a removal of us, a wish denied, a right exercised. `stop_guards` takes out what 
 """
 
 from collections.abc import Callable
+from itertools import pairwise
 
 from orchestrator.rules.clauses import Lexicon, Sentence, sentences
+from orchestrator.rules.stop_claims import CLAIMS
 from orchestrator.rules.stop_guards import DOING, denied, timed
 
 _SHORT = 6  # words of an answer that is nothing but the wish
@@ -32,7 +34,7 @@ def _hints(one: Sentence) -> bool:
         any(says(one) for _, says in _RULES)
         or one.has("leave", "plea", "illegal")
         or any(at < 2 for at in one.at("cease"))
-        or any(one.near(at, 6, 6, "me", *DOING) for at in one.at("cease"))
+        or (one.has("cease") and one.has("me", "you", *DOING))
         or any(one.near(at, 4, 4, "me") for at in one.at("remove"))
     )
 
@@ -46,6 +48,37 @@ def _bare(one: Sentence) -> bool:
         return not one.asks and all(tags & {"filler", "deny", "none", "again"} for tags in said)
     whole = all(tags & {"filler", "bare", "cease"} for tags in said)
     return whole and one.has("bare", "cease") and len(said) <= _SHORT and not one.asks
+
+
+def _lone_verb(one: Sentence) -> bool:
+    """A clause that is only the verb: "wrong list, remove", "please stop, I said no"."""
+    commas = [-1, *(at for at, word in enumerate(one.words) if word == ","), len(one.words)]
+    clauses = [one.tags[a + 1 : b] for a, b in pairwise(commas)]
+    return (
+        len(clauses) > 1
+        and not one.asks
+        and any(
+            0 < len(clause) <= 3
+            and all(tags & {"filler", "bare"} for tags in clause)
+            and any("bare" in tags and tags & {"remove", "leave", "cease"} for tags in clause)
+            for clause in (clauses[0], clauses[-1])
+        )
+    )
+
+
+def _off_lists(one: Sentence) -> bool:
+    """Not to be on any list: wished, or for them to see to."""
+    return (
+        not one.has("elsewhere", "miss", "third")
+        and any(
+            one.near(at, 6, 6, "you", "this", "none", "deny")
+            and one.near(at, 8, 4, "deny", "none")
+            and any(there < at + 3 for there in one.at("ensure"))
+            and one.has("i", "me")
+            for at in one.at("lists")
+        )
+        and not one.has("cease", "remove")
+    )
 
 
 def _leave(one: Sentence) -> bool:
@@ -167,6 +200,8 @@ def _remove(one: Sentence) -> bool:
                 continue
             if "own" not in one.tags[mine] or one.near(mine, 1, 3, "holder"):
                 return True
+        if one.near(at, 0, 2, "everything") and one.near(at, 0, 5, "you"):
+            return True
         if one.near(at, 0, 2, "this") and one.near(at, 0, 4, "holder"):
             return True
     return False
@@ -185,40 +220,11 @@ def _taken_off(one: Sentence) -> bool:
     return False
 
 
-def _law(one: Sentence) -> bool:
-    if one.has("third") or (one.asks and not one.has("me")):
-        return False
-    denied = [at for at in one.at("deny", "none") if not one.near(at, 2, 0, "third")]
-    if any(one.near(at, 6, 4, "consent") and one.has("you") and one.has("own") for at in denied):
-        return True
-    if any(one.near(at, 2, 4, "use") and one.near(at, 5, 6, "own", "this") for at in denied):
-        return any(one.near(at, 3, 0, "own", "this") for at in one.at("holder"))
-    return one.has("law") and any(
-        one.has("me", "i") and not one.near(at, 3, 0, "deny", "none") for at in one.at("withdraw")
-    )
-
-
-def _threat(one: Sentence) -> bool:
-    for at in one.at("threat", "report"):
-        if one.near(at, 3, 0, "deny"):
-            continue
-        if one.has("illegal") or ("report" in one.tags[at] and one.near(at, 0, 1, "you")):
-            return True
-        ahead = [there for there in one.at("next") if there < at]
-        if "threat" in one.tags[at] and ahead and one.has(*DOING):
-            return True
-    return False
-
-
-def _plea(one: Sentence) -> bool:
-    last = len(one.words) - 2
-    return any(not one.near(at, 3, 0, "deny", "third") for at in one.at("plea")) or any(
-        at >= last and not one.near(at, 3, 0, "i", "deny") for at in one.at("give")
-    )
-
-
 _RULES: tuple[tuple[str, Callable[[Sentence], bool]], ...] = (
     ("nothing but stop", _bare),
+    ("nothing but the verb", _lone_verb),
+    ("deny + on a list", _off_lists),
+    *CLAIMS,
     ("leave", _leave),
     ("cease + contact", _cease),
     ("deny + contact + again", _not_again),
@@ -228,7 +234,4 @@ _RULES: tuple[tuple[str, Callable[[Sentence], bool]], ...] = (
     ("be free of + mail", _free),
     ("remove + us", _remove),
     ("take us off + list", _taken_off),
-    ("law + objection", _law),
-    ("threat", _threat),
-    ("plea", _plea),
 )

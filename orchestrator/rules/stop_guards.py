@@ -96,6 +96,9 @@ def _of_others(one: Sentence) -> bool:
         return True  # "I would hate for you to stop"
     if one.asks and one.has("leave") and one.has("if"):
         return True  # "do I have to unsubscribe if we move?"
+    other = one.near(0, 0, 2, "third", "colleague") or one.near(1, 1, 0, "colleague")
+    if other and any(one.near(at, 0, 4, "i") for at in one.at("but")):
+        return True  # "my colleague wants no more of it, but I do"
     return not one.has("me") and (
         one.has("seek") or (one.asks and one.has("third") and not one.has("i"))
     )

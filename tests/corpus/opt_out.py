@@ -13,7 +13,14 @@ from pathlib import Path
 from orchestrator.rules import meaning
 
 DATA = Path(__file__).parents[1] / "rules" / "data"
-PARTS = ("held", "again", "third", "fourth")  # in the order in which they were written
+PARTS = (
+    "held",
+    "again",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+)  # in the order in which they were written
 TODAY = date(2026, 11, 24)
 
 

@@ -10,6 +10,7 @@ from orchestrator.rules import meaning
 from orchestrator.rules.dates import find_date
 from orchestrator.rules.meaning import Verdict, read
 from orchestrator.rules.meaning_words import BadWords, check, extended
+from tests.corpus.meanings import answers, said
 
 TODAY = date(2026, 11, 24)
 
@@ -277,3 +278,16 @@ def test_who_will_get_in_touch_has_not_opted_out(text: str) -> None:
 )
 def test_who_signs_off_in_german_has(text: str) -> None:
     assert read(text, today=TODAY).meaning == "stop"
+
+
+PARTS = [(part, wanted) for part, entry in answers().items() for wanted in entry]
+
+
+@pytest.mark.parametrize(("part", "wanted"), PARTS)
+def test_answers_written_apart_are_read_right_or_left_to_a_person(part: str, wanted: str) -> None:
+    """The figures before mending are in docs/engagement.md."""
+    texts = answers()[part][wanted]
+    read = [(said(one), one) for one in texts]
+    assert sum(found == wanted for found, _ in read) >= len(texts) * 0.9, read
+    others = {wanted, "unclear", "question", "wrong_person" if wanted == "not_now" else wanted}
+    assert [(found, one) for found, one in read if found not in others] == []
