@@ -1,8 +1,9 @@
 """Signs that no person wrote a mail (RFC 3834), from certain to suspicious."""
 
 import re
+from datetime import date
 
-from orchestrator.rules.mail import parts, reports
+from orchestrator.rules.mail import absence, parts, reports
 from orchestrator.rules.mail.parts import Mail
 from orchestrator.rules.mail.words import words
 
@@ -85,6 +86,7 @@ _MACHINE_MADE = re.compile(r"(?i)^(?:auto-generated|auto-notified)")
 
 _FORWARDED = "auto-forwarded"  # of RFC 2156; some programs put it into Auto-Submitted
 _RULE = "X-MS-Exchange-Inbox-Rules-Loop"
+_NO_DAY = date(1970, 1, 1)  # of a mail without a date: that it names one is enough
 _LIST = ("List-Id", "List-Unsubscribe", "List-Subscribe", "List-Post", "Mailing-List", "X-MLServer")
 
 
@@ -164,11 +166,18 @@ def suspicious(mail: Mail, text: str) -> str | None:
         return "from a list"
     if not parts.addresses(mail, "From"):
         return "without a sender"
-    notices = [_AWAY, words("away"), _SAYS_AUTOMATIC]
-    if not parts.header(mail, "In-Reply-To"):  # a program's answer often names no mail
-        notices.append(words("absences"))
-    if any(one.search(text[:1500]) for one in notices):
+    if any(one.search(text[:1500]) for one in (_AWAY, words("away"), _SAYS_AUTOMATIC)) or (
+        not parts.header(mail, "In-Reply-To") and _states_absence(mail, text[:1500])
+    ):
         return "reads like an absence notice"
     if reports.titled(mail, text[:1500]) or reports.reads_like_a_bounce(text[:1500]):
         return "reads like a bounce"
     return None
+
+
+def _states_absence(mail: Mail, text: str) -> bool:
+    """Of a mail that names none it answers, as a program's often does: whether it says when they
+    are back, or that they are away."""
+    written = parts.date(mail)
+    told = absence.read(text, today=written.date() if written else _NO_DAY)
+    return bool(told.returns or told.gone or words("absences").search(text))
