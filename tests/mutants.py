@@ -252,6 +252,13 @@ MUTANTS: dict[str, Mutant] = {
         "if stopped := ():",
         "tests/rules/test_meaning.py -k table",
     ),
+    "interest beside words of a stop": Mutant(
+        "L1",
+        "orchestrator/rules/meaning.py",
+        "if (later or keen) and opt_out.hints(text):",
+        "if False:",
+        "tests/rules/test_opt_out.py -k earn_nothing",
+    ),
     "a model above a stop": Mutant(
         "L4",
         "orchestrator/rules/meaning.py",
