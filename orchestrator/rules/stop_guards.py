@@ -122,7 +122,18 @@ def _told_others(one: Sentence) -> bool:
     return any(one.near(at, 0, 3, "third") for at in one.at("say")) and not one.has("me")
 
 
+def _of_a_thing(one: Sentence) -> bool:
+    """It is a contract that they do not want; or somebody is to be put on the list."""
+    if one.has("cease", "remove", "leave", "illegal"):
+        return False
+    joined = any(one.near(at, 8, 1, "into") for at in one.at("lists"))
+    return (joined and not one.has("deny", "none")) or any(
+        one.near(at, 3, 0, "deny") and one.near(at, 0, 4, "elsewhere") for at in one.at("wish")
+    )
+
+
 _GUARDS = (
+    _of_a_thing,
     _visits,
     _told_others,
     _supposed,

@@ -57,6 +57,18 @@ def test_words_of_a_wish_to_stop_earn_nothing_even_where_they_are_none(before: s
     assert [one for one, said in read.items() if said in ("interested", "not_now")] == []
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I don't want a long contract, can you send me more about monthly plans?",
+        "Bitte nehmen Sie auch meine Kollegin in den Verteiler auf.",
+    ],
+)
+def test_ordinary_business_is_no_wish_to_stop(text: str) -> None:
+    """Both were found when 28 answers of everyday business were read."""
+    assert not stops(text)
+
+
 @pytest.mark.parametrize("language", ["en", "nb", "sv", "da", "de"])
 @pytest.mark.parametrize("answer", ["", "Ja takk.\n"])
 def test_our_own_footer_quoted_is_no_wish_of_theirs(language: str, answer: str) -> None:
