@@ -3,7 +3,7 @@
 import getpass
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 from uuid import UUID
 
 import typer
@@ -22,7 +22,11 @@ if TYPE_CHECKING:
 
 _Day = Annotated[
     datetime | None,
-    typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"], help="In UTC."),
+    typer.Option(
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"],
+        metavar="YYYY-MM-DD[THH:MM]",
+        help="Handed over then (UTC).",
+    ),
 ]
 
 
@@ -62,7 +66,10 @@ def print_doubt(known: Mapping[str, Any]) -> None:
 
 
 def decide(
-    outcome: Annotated[str, typer.Option(help="sent, retry or abandoned.")],
+    outcome: Annotated[
+        Literal["sent", "retry", "abandoned"],
+        typer.Option(help="It left; let it leave again; it never leaves."),
+    ],
     sender: Annotated[str | None, typer.Option(help="Only what this sender handed over.")] = None,
     sequence: Annotated[str | None, typer.Option(help="Only of this sequence.")] = None,
     after: _Day = None,
@@ -73,7 +80,10 @@ def decide(
     yes: Annotated[bool, typer.Option("--yes", help="Do it; without it, only show what.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Write JSON.")] = False,
 ) -> None:
-    """Decide about many messages in doubt at once: only shows which, without --yes."""
+    """Decide about many messages in doubt at once: only shows which, without --yes.
+
+    Example: `avtale tasks decide --outcome sent --sender kari --yes`
+    """
 
     async def work(opened: "App") -> tuple[Sequence[RowMapping], list[Decided]]:
         async with transaction(opened.engine) as conn:

@@ -31,7 +31,10 @@ _Json = Annotated[bool, typer.Option("--json", help="Write JSON.")]
 def list_(
     person: Annotated[str, typer.Argument(help="An address or an id.")], as_json: _Json = False
 ) -> None:
-    """Show what one person did, oldest first; what a later verdict replaced is marked."""
+    """Show what one person did, oldest first; what a later verdict replaced is marked.
+
+    Example: `avtale engagement list ola@acme.example`
+    """
 
     async def work(opened: "App") -> Sequence[RowMapping]:
         async with transaction(opened.engine) as conn:
@@ -40,6 +43,9 @@ def list_(
     rows = run(work)
     if as_json:
         emit([dict(row) for row in rows])
+        return
+    if not rows:
+        err.print("Nothing has come from this person yet.")
         return
     revised = {row["revises"] for row in rows}
     table = Table("when", "what", "grade", "means", "why", "id")
@@ -134,7 +140,8 @@ def reread_(
         out.print(table)
     more = ", of which the first 50 are shown (--json has all)" if len(found) > 50 else ""
     done = "changed" if apply else "would change: --apply changes them"
-    err.print(f"{count} events read, {len(found)} {done}{more}.")
+    told = f"{len(found)} {done}{more}" if found else "none of them reads otherwise today"
+    err.print(f"{count} events read, {told}.")
 
 
 _DOES = {

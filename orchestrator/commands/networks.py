@@ -31,6 +31,7 @@ app = typer.Typer(
 )
 
 STALE = timedelta(days=45)
+_WEB = ("https://", "http://")
 _Kind = StrEnum("_Kind", {kind: kind for kind in KINDS})  # type: ignore[misc]  # typer needs an Enum
 
 
@@ -45,7 +46,13 @@ def update(
     ] = None,
     smaller: Annotated[bool, typer.Option(help="Take it though it has shrunk by half.")] = False,
 ) -> None:
-    """Fetch lists anew: JSON or CSV as Apple and the clouds publish them, or lines of ranges."""
+    """Fetch lists anew: JSON or CSV as Apple and the clouds publish them, or lines of ranges.
+
+    Example: `avtale networks update aws --kind datacentre --from
+    https://ip-ranges.amazonaws.com/ip-ranges.json`
+    """
+    if source and not source.startswith(_WEB):
+        source = str(Path(source).absolute())  # it is read again from wherever cron stands
 
     async def work(opened: "App") -> list[tuple[str, int]]:
         async with transaction(opened.engine) as conn:
@@ -85,7 +92,7 @@ def _wanted(
 
 async def _fetch(opened: "App", source: str) -> bytes:
     """What stands at a URL, through the same guard as webhooks, or in a file of this machine."""
-    if not source.startswith(("https://", "http://")):
+    if not source.startswith(_WEB):
         try:
             return await asyncio.to_thread(Path(source).read_bytes)
         except OSError as error:

@@ -47,7 +47,7 @@ def list_(
         emit(rows)
         return
     if not rows:
-        err.print("Nothing waits for you.")
+        err.print(f"No task of the kind {kind} is open." if kind else "Nothing waits for you.")
         return
     table = Table()
     table.add_column("id", overflow="fold", min_width=36)  # to be copied: never cut
@@ -62,7 +62,10 @@ def list_(
 @app.command()
 def show(task_id: _Id, as_json: _Json = False) -> None:
     """Show one task with what it is about: the answer, or all that is known of a message in doubt;
-    and how it can end."""
+    and how it can end.
+
+    Example: `avtale tasks show 01a208d9-0f3d-755d-be4c-bf1a1437bb7e`
+    """
 
     async def work(opened: "App") -> dict[str, Any]:
         async with transaction(opened.engine) as conn:
@@ -86,6 +89,8 @@ def show(task_id: _Id, as_json: _Json = False) -> None:
     out.print(Text(task["title"], style="bold"))
     for name in ("kind", "state", "prospect_id", "step"):
         out.print(Text(f"{name:12}{task[name] or ''}"))
+    if task["prospect_id"]:
+        out.print(Text(f"{'more':12}avtale why {task['prospect_id']}"))
     if task["doubt"]:
         print_doubt(task["doubt"])
     if task["answer"]:
@@ -104,7 +109,10 @@ def done(
         ),
     ] = None,
 ) -> None:
-    """Close a task; the sequence goes on as the outcome says."""
+    """Close a task; the sequence goes on as the outcome says.
+
+    Example: `avtale tasks done 01a208d9-0f3d-755d-be4c-bf1a1437bb7e --outcome continue`
+    """
 
     async def work(opened: "App") -> None:
         async with transaction(opened.engine) as conn:

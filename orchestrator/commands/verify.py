@@ -33,7 +33,10 @@ def verify(
         ),
     ] = None,
     only: Annotated[
-        list[str] | None, typer.Option("--check", help="Only this check; more than once.")
+        list[str] | None,
+        typer.Option(
+            "--check", metavar="NAME", help="Only this check; repeatable. A wrong name lists them."
+        ),
     ] = None,
     limit: Annotated[
         int, typer.Option(min=1, max=10_000, help="Differences shown for each check.")
@@ -120,4 +123,4 @@ def _show(report: Report) -> None:
             out.print(Text(f"  {one.of} {one.id}{who}  {found}".rstrip(), style="dim"))
         if more := report.more.get(name):
             out.print(Text(f"  and {more:,} more", style="dim"))
-    err.print(f"{len(report.differences):,} differences in {rows:,} rows.")
+    err.print(f"Differences: {len(report.differences):,}, in {rows:,} rows.")

@@ -90,7 +90,8 @@ async def verify(
     time: then nothing is known.
     """
     if unknown := set(only) - CHECKS.keys():
-        raise BadInput(f"There is no check {', '.join(sorted(unknown))}.")
+        wrong, known = ", ".join(sorted(unknown)), ", ".join(sorted(CHECKS))
+        raise BadInput(f"There is no check {wrong}; there are {known}.")
     began = asyncio.get_running_loop().time()
     look = _Look(app, now, frozenset(only) or CHECKS.keys(), most)
     try:

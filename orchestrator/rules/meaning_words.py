@@ -122,6 +122,11 @@ def _faults(raw: dict[str, object], lines: list[str]) -> Iterator[tuple[int, str
                 yield from _bad_patterns(_listed(value), lines, at)
 
 
+_CAPITALS = re.compile(
+    r"\\.|\(\?P[<=>]\w+"
+)  # those of `\S` and `(?P<Name>` are no letters of a text
+
+
 def _bad_patterns(patterns: list[str], lines: list[str], at: int) -> Iterator[tuple[int, str]]:
     for pattern in patterns:
         quoted = (f"'{pattern}'", f'"{pattern}"')
@@ -131,6 +136,8 @@ def _bad_patterns(patterns: list[str], lines: list[str], at: int) -> Iterator[tu
         try:
             if re.compile(pattern).search(""):
                 yield place, f"`{pattern}` fits every text"
+            elif _CAPITALS.sub("", pattern) != _CAPITALS.sub("", pattern).lower():
+                yield place, f"`{pattern}` has a capital letter: answers are read in small ones"
         except re.error as error:
             yield place, f"`{pattern}` is no regular expression: {error}"
 

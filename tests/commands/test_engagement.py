@@ -70,4 +70,6 @@ async def test_from_a_list_to_an_explanation_and_reading_again(
             "applied": "--apply" in more,
             "differences": [],
         }
-    assert "1 events read" in (await avtale("reread")).output
+    told = (await avtale("reread")).output
+    assert "1 events read" in told
+    assert "--apply" not in told  # there is nothing to apply

@@ -39,3 +39,13 @@ def test_a_fault_names_file_and_line(tmp_path: Path) -> None:
     done = avtale("check", file)
     assert done.returncode == 2
     assert f"{file}, line 3" in done.stderr.replace("\n", " ")
+
+
+def test_a_pattern_that_can_never_fit_is_a_fault(tmp_path: Path) -> None:
+    file = tmp_path / "words.toml"
+    file.write_text("[en]\nno = ['\\SNot this']\n")
+    done = avtale("check", file)
+    assert done.returncode == 2
+    assert "capital letter" in done.stderr
+    file.write_text("[en]\nno = ['\\Snot \\W this(?P<Name>x)']\n")
+    assert avtale("check", file).returncode == 0

@@ -42,7 +42,11 @@ async def avtale(*arguments: object) -> Result:
 
 
 async def test_a_list_from_a_file_is_heeded_by_the_pages(
-    engine: AsyncEngine, keys: Keys, environment: pytest.MonkeyPatch, tmp_path: Path
+    engine: AsyncEngine,
+    keys: Keys,
+    environment: pytest.MonkeyPatch,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     file = tmp_path / "cloud.json"
     file.write_text(
@@ -73,6 +77,10 @@ async def test_a_list_from_a_file_is_heeded_by_the_pages(
     file.write_text("203.0.113.0/24\n")
     assert (await avtale("update")).exit_code == 0
     assert (await avtale("check", "203.0.113.9")).exit_code == 0
+    with monkeypatch.context() as elsewhere:
+        elsewhere.chdir(tmp_path)
+        await avtale("update", "near", "--from", "cloud.json", "--kind", "datacentre")
+    assert (await avtale("update", "near")).exit_code == 0  # cron stands in another directory
     assert (await avtale("remove", "cloud")).exit_code == 0
     assert (await avtale("remove", "cloud")).exit_code == 2
 

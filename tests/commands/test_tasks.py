@@ -20,4 +20,7 @@ async def test_a_task_names_whom_it_is_about_and_an_id_that_can_be_copied(app: A
     assert f"{made}" in listed
     assert f"{other}" in listed
     assert "Ola Hansen" in listed
-    assert "Ring back" in await avtale(app, "tasks", "show", str(made))
+    shown = await avtale(app, "tasks", "show", str(made))
+    assert "Ring back" in shown
+    assert f"avtale why {ola}" in shown
+    assert "sent" in await avtale(app, "tasks", "decide", "--outcome", "nonsense", code=2)

@@ -54,6 +54,8 @@ async def test_its_exit_code_says_what_it_found(app: App) -> None:
     code, out, _ = await run(app)
     assert code == 1
     assert "nothing says when to look at it" in out
+    code, _, err = await run(app, "--check", "nonsense")
+    assert (code, "enrollment_undue" in err) == (2, True)
     away = app.settings.database_url.replace("@/", "@/gone_") if app.settings.database_url else ""
     assert (await run(app, AVTALE_DATABASE_URL=away))[0] == 2
 
