@@ -1,8 +1,8 @@
 """The sending loop of a worker: claim, freeze, hand over, over and over.
 
 Work goes by lane, and a slow lane delays nobody else: until it has shown that it answers it has one
-connection (`lane_gate`), which is not among the worker's but among as many places for trials. And a
-hand-over that takes longer than a second gives its place to somebody else while it goes on waiting.
+connection (`lane_gate`), and all such lanes together have at most half of the worker's. A hand-over
+that takes longer than a second gives its place to somebody else while it goes on waiting.
 """
 
 import asyncio
@@ -51,7 +51,7 @@ class Sender:
         self._combiner = combiner
         self._owner = owner
         self._slots = asyncio.Semaphore(app.settings.send_connections)
-        self._trials = asyncio.Semaphore(app.settings.send_connections)
+        self._trials = asyncio.Semaphore(max(1, app.settings.send_connections // 2))
         self._in_hand = InHand(app.engine, seconds=app.settings.lease_seconds)
         self._tasks: set[asyncio.Task[None]] = set()
         self._waiting: dict[asyncio.Task[None], Claimed] = {}  # claimed, and not begun
@@ -227,7 +227,7 @@ class Sender:
                 self._begun()
                 await give_back(self._app, self._combiner, claimed)
                 return
-            places = self._slots if gate.proven else self._trials
+            places = [self._slots] if gate.proven else [self._trials, self._slots]
             brisk = await self._deliver(places, claimed, account, ready.message)
         finally:
             gate.leave(brisk=brisk)
@@ -235,33 +235,30 @@ class Sender:
 
     async def _deliver(
         self,
-        places: asyncio.Semaphore,
+        places: Sequence[asyncio.Semaphore],
         claimed: Claimed,
         account: Account,
         message: OutboundMessage,
     ) -> bool:
-        """Hand over within one of `places`. False: it took long, and waited for its end outside of
-        them."""
-        await places.acquire()
-        held = True
-        self._begun()
-        work = asyncio.create_task(deliver(self._app, self._combiner, claimed, account, message))
-        try:
+        """Hand over within `places`. False: it took long, and waited for its end outside them."""
+        async with contextlib.AsyncExitStack() as held:
+            for place in places:
+                await held.enter_async_context(place)
+            self._begun()
+            work = asyncio.create_task(
+                deliver(self._app, self._combiner, claimed, account, message)
+            )
             await asyncio.wait({work}, timeout=_SLOW_SECONDS)
             if work.done() or self._slow >= self._app.settings.send_connections * _SLOW_MOST:
                 self._note(account, await work)
                 return True
-            places.release()
-            held = False
+            await held.aclose()
             self._slow += 1
             try:
                 self._note(account, await work)
             finally:
                 self._slow -= 1
             return False
-        finally:
-            if held:
-                places.release()
 
     def _note(self, account: Account, result: SendResult) -> None:
         if isinstance(result, NotSent) and result.lane != "fine":
