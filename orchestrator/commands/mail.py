@@ -45,6 +45,8 @@ what a person wrote, what they want and when; until of an absence is the first d
 status: the enhanced status code (RFC 3463). reasons: what was decided on.
 
 A file that cannot be read is a line with `error`, and exit code 1 at the end.
+
+Example: `avtale mail read bounces/ | jq .class`
 """
 
 
@@ -108,11 +110,18 @@ def _told(name: str, raw: bytes, own: Collection[str]) -> dict[str, Any]:
 def html(
     file: Annotated[Path, typer.Argument(help="A raw mail; - is stdin.", metavar="FILE")],
 ) -> None:
-    """Write the HTML of a mail without anything that acts: no scripts, forms, images, requests."""
+    """Write the HTML of a mail without anything that acts: no scripts, forms, images, requests.
+
+    Example: `avtale mail html answer.eml > answer.html`
+    """
     ((_, raw),) = [*mail_files.mails([file], sys.stdin.buffer)][:1] or [("", "There is no mail.")]
     if isinstance(raw, str):
-        fail(BadInput(raw))
-    sys.stdout.write(harmless(shown(raw).html) + "\n")
+        fail(BadInput(f"{file}: {raw}"))
+    cleaned = harmless(shown(raw).html)
+    if not cleaned.strip():
+        err.print("This mail has no HTML: `avtale mail read` shows its text.")
+        return
+    sys.stdout.write(cleaned + "\n")
 
 
 @app.command()

@@ -92,6 +92,19 @@ def test_the_html_of_a_mail_is_written_without_anything_that_acts(tmp_path: Path
     assert (done.returncode, done.stdout) == (0, b"<p>Ja</p>\n")
 
 
+def test_a_mail_without_html_says_so_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "plain.eml"
+    file.write_text("Content-Type: text/plain\n\nJa")
+    for name, code, told in ((file, 0, b"no HTML"), (tmp_path / "gone.eml", 2, b"gone.eml")):
+        done = subprocess.run(
+            [sys.executable, "-m", "orchestrator.cli", "mail", "html", str(name)],
+            capture_output=True,
+            timeout=60,
+        )
+        assert (done.returncode, done.stdout) == (code, b"")
+        assert told in done.stderr
+
+
 def test_a_hostile_mail_and_its_name_do_nothing_to_the_terminal(tmp_path: Path) -> None:
     file = tmp_path.joinpath("\udcff\x1b[2J.eml")
     file.write_bytes(mail("Hi \u2028 there \x85 \x1b[2J", Subject="=?utf-8?q?=1B]0;x=07=C2=9B2J?="))
