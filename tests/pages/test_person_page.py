@@ -59,8 +59,7 @@ async def test_the_language_is_theirs(
     engine: AsyncEngine, keys: Keys, browser: httpx.AsyncClient, own, accept, expected
 ) -> None:
     _, who = await sample.one(engine, keys, language=own)
-    headers = {"accept-language": accept} if accept else {}
-    answer = await browser.get(who.page, headers=headers)
+    answer = await browser.get(who.page, headers={"accept-language": accept or ""})
     assert f'<html lang="{expected}">' in answer.text
 
 
