@@ -110,7 +110,7 @@ class Worker:
 
     async def settle_down(self) -> None:
         """Until every hand-over stands somewhere, or is over."""
-        while any(not (hand.waits or hand.over) for hand in self.hands.values()):  # noqa: ASYNC110
+        while any(not (hand.waits or hand.over) for hand in self.hands.values()):  # noqa: ASYNC110 - no event
             # Where a hand-over stands, ends or dies is seen from outside: nothing could ring.
             await asyncio.sleep(0.001)
         for key, hand in list(self.hands.items()):
