@@ -1,4 +1,4 @@
-"""The whole durable send, every law on, beside smtp-source and the usual way; and many lanes."""
+"""The whole durable send, every law on, beside smtp-source and the usual way."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -76,28 +76,3 @@ async def send(size: Size) -> AsyncIterator[list[Comparison]]:
             ]  # fmt: skip
         finally:
             await usual.close()
-
-
-@path("lanes")
-@asynccontextmanager
-async def lanes(size: Size) -> AsyncIterator[list[Comparison]]:
-    """Many senders with twenty messages each, gaps and caps on, beside one sender with them all."""
-    seats = 20 if size == "quick" else 2_000
-    count = seats * 20
-    async with sink() as port, product(send_connections=CONNECTIONS) as many:
-        async with product(send_connections=CONNECTIONS) as one:
-            await people_due(many, count, seats, port, daily_cap=1_000)
-            await people_due(one, count, 1, port)
-
-            async def of_many() -> float:
-                return await send_all(many, count)
-
-            async def of_one() -> float:
-                return await send_all(one, count)
-
-            yield [
-                Comparison(
-                    f"{seats} senders, 20 messages each", "many", "one sender", "messages/s",
-                    {"many": of_many, "one sender": of_one}, 0.5, 0.8,
-                )
-            ]  # fmt: skip
