@@ -1,74 +1,123 @@
 """python -m bench [PATH...] [--quick] [--rounds N] [--json FILE] [--page FILE]
 
 Runs each path interleaved with its ceiling and with the usual way, prints a line a round, and
-writes the table. Without names: all. The quick form tests the harness, not the machine.
+writes the tables. Without names: all. The quick form tests the harness, not the machine. FILE is
+written after each path and keeps what it says of paths that were not run.
+
+Exit code 0; 1 when a bound of the full form is not met; 2 when a path fails; 130 after Ctrl-C.
 """
 
 import argparse
+import asyncio
+import contextlib
 import importlib
-import json
 import pkgutil
+import signal
 import sys
-import time
-from dataclasses import asdict
+import traceback
 from pathlib import Path
-from typing import Any
 
 import uvloop
 
-from bench import paths, report
-from bench.measure import PATHS, Row, Size, compare, row
-from bench.place import machine
+from bench import noise, page, paths
+from bench.measure import PATHS, Measure, Result, Size, result, rounds_of
+from bench.results import Results
 
 
-async def run(names: list[str], size: Size, rounds: int) -> list[Row]:
-    """Every comparison of `names`, in their order."""
-    rows = []
-    for name in names:
-        print(f"{name}: setting up", flush=True)
-        async with PATHS[name](size) as comparisons:
-            for one in comparisons:
-                values = []
-                async for number, each in compare(one, rounds):
-                    values.append(each)
-                    shown = ", ".join(f"{arm} {value:,.4g}" for arm, value in each.items())
-                    print(f"  {one.name}, round {number + 1}: {shown} {one.unit}", flush=True)
-                rows.append(row(one, values))
-    return rows
-
-
-def main() -> int:
-    """The command. 0; 1 when a bound of the full form is not met."""
+def load() -> dict[str, str]:
+    """Import every module of `bench.paths`. Returns what failed, by its name."""
+    failed = {}
     for module in pkgutil.iter_modules(paths.__path__):
-        importlib.import_module(f"bench.paths.{module.name}")
-    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+        try:
+            importlib.import_module(f"bench.paths.{module.name}")
+        except Exception as error:
+            traceback.print_exc()
+            failed[module.name] = f"{type(error).__name__}: {error}"
+    return failed
+
+
+async def measure(one: Measure, rounds: int, watch: noise.Noise) -> Result:
+    """All rounds of one measure, a line each."""
+    values = []
+    watch.look()
+    async for number, each in rounds_of(one, rounds):
+        values.append(each)
+        shown = ", ".join(f"{name} {value:,.4g}" for name, value in each.items())
+        print(f"  {one.name}, round {number + 1}: {shown} {one.unit}", flush=True)
+        watch.look()
+    return result(one, values)
+
+
+async def run_path(name: str, size: Size, rounds: int, kept: Results) -> bool:
+    """Measure one path and keep what came of it. False when it failed; the rest go on."""
+    print(f"{name}: setting up", flush=True)
+    watch, found = noise.Noise(), list[Result]()
+    path = PATHS[name]
+    try:
+        async with asyncio.timeout(path.minutes * 60), path.place(size) as measures:
+            for one in measures:
+                found.append(await measure(one, rounds, watch))
+    except Exception as error:
+        traceback.print_exc()
+        words = (str(error) or "took too long").splitlines()[0]
+        kept.add(name, found, watch.told(), failed=f"{type(error).__name__}: {words}")
+        print(f"{name}: FAILED, {type(error).__name__}: {words}", flush=True)
+        return False
+    kept.add(name, found, watch.told())
+    print(f"{name}: {watch.told()['seconds']:.0f} s", flush=True)
+    return True
+
+
+async def run(names: list[str], size: Size, rounds: int, kept: Results) -> int:
+    """Every path of `names`; how many failed. SIGTERM ends it as Ctrl-C does, servers and all."""
+    task = asyncio.current_task()
+    assert task is not None
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return [await run_path(name, size, rounds, kept) for name in names].count(False)
+
+
+def arguments(words: list[str]) -> argparse.Namespace:
+    """What was asked for."""
+    parser = argparse.ArgumentParser(
+        prog="python -m bench",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("names", nargs="*", metavar="PATH", help=" ".join(PATHS))
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--rounds", type=int, default=None)
-    parser.add_argument("--json", type=Path)
-    parser.add_argument("--page", type=Path, help="the Markdown page whose table is written anew")
-    asked = parser.parse_args()
+    parser.add_argument("--quick", action="store_true", help="small sizes, two rounds")
+    parser.add_argument("--rounds", type=int, help="5, or 2 with --quick")
+    parser.add_argument("--json", type=Path, help="keep the figures here")
+    parser.add_argument("--page", type=Path, help="write the tables between this page's markers")
+    asked = parser.parse_args(words)
     if unknown := set(asked.names) - set(PATHS):
         parser.error(f"no such path: {', '.join(sorted(unknown))}; there are {', '.join(PATHS)}")
+    return asked
+
+
+def main(words: list[str]) -> int:
+    """The command."""
+    broken = load()
+    asked = arguments(words)
     size: Size = "quick" if asked.quick else "full"
-    rounds = asked.rounds or (2 if asked.quick else 5)
-    before = machine()
-    rows = uvloop.run(run(asked.names or list(PATHS), size, rounds))
-    found: dict[str, Any] = {
-        "size": size,
-        "taken": time.strftime("%Y-%m-%d", time.gmtime()),
-        "machine": before,
-        "rows": [asdict(one) | {"met": one.met} for one in rows],
-    }
-    if asked.json:
-        asked.json.write_text(json.dumps(found, indent=1) + "\n")
-    words = report.table(found["rows"])
-    print(words)
-    if asked.page:
-        asked.page.write_text(report.put_in(asked.page.read_text(), words))
-    missed = [one.name for one in rows if one.met is False]
-    return 1 if missed and size == "full" else 0
+    if warning := noise.busy():
+        print(f"Beware: {warning}.", file=sys.stderr)
+    kept = Results.load(asked.json, size)
+    names = asked.names or list(PATHS)
+    with contextlib.suppress(asyncio.CancelledError):
+        failed = uvloop.run(
+            run(names, size, asked.rounds or (2 if asked.quick else 5), kept)
+        ) + len({} if asked.names else broken)
+        print(kept.tables())
+        if asked.page:
+            page.write(asked.page, kept.data)
+        if failed:
+            return 2
+        return 1 if size == "full" and kept.missed(names) else 0
+    return 130
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        sys.exit(130)
