@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from orchestrator import imap, jobs, jobs_wire, migrate
+from orchestrator import imap, jobs, jobs_wire, migrate, stages
 from orchestrator.clock import database_now
 from orchestrator.combiner import Combiner
 from orchestrator.config import Settings
@@ -124,6 +124,7 @@ class Worker:
             "sent": self.sender.sent,
             "commits": self.combiner.commits,
             "refused": self.combiner.refused,
+            "stages": stages.told(),
         }
         async with transaction(app.engine) as conn:
             await heartbeats.beat(conn, self.name, json.dumps(detail))

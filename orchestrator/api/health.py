@@ -12,6 +12,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Gauge, gen
 from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator import migrate
+from orchestrator.api.stage_metrics import StageMetrics
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
 from orchestrator.rules import readiness
@@ -89,10 +90,12 @@ class Gauges:
             ),
             "canary_age": gauge("doorbell_age_seconds", "Age of the last doorbell through Redis."),
         }
+        self.stages = StageMetrics(registry)
 
     def show(self, pulse: store.Pulse | None) -> None:
         """Set every gauge; what is not known becomes NaN, never an old number."""
         self.up.set(0 if pulse is None else 1)
+        self.stages.workers = pulse.stages if pulse else {}
         for state in store.OPEN_STATES:
             self.messages.labels(state).set(pulse.messages[state] if pulse else float("nan"))
         for table, rows in (pulse.rows if pulse else {}).items():

@@ -59,6 +59,13 @@ where beat_at > clock_timestamp() - interval '30 seconds'
 order by since, worker
 """)
 
+# What the living workers told of their stages, with their last heartbeat.
+_STAGES = text("""
+select worker, detail->'stages' as stages from heartbeats
+where beat_at > clock_timestamp() - interval '30 seconds' and detail ? 'stages'
+order by worker
+""")
+
 _TOTALS = text("""
 select relname, greatest(reltuples, 0)::bigint as estimate from pg_class
 where relkind = 'r' and relnamespace = 'public'::regnamespace
@@ -92,6 +99,7 @@ class Pulse:
     migration: str | None = None
     deaf: tuple[Deaf, ...] = ()
     rows: dict[str, int] = field(default_factory=dict)  # estimates of the statistics collector
+    stages: dict[str, Any] = field(default_factory=dict)  # by worker, as `orchestrator.stages` told
 
     @property
     def deaf_workers(self) -> int:
@@ -108,6 +116,7 @@ async def pulse(conn: AsyncConnection, now: datetime) -> Pulse:
     work: dict[str, Any] = dict((await conn.execute(_WORK, {"now": now})).mappings().one())
     rows = await conn.execute(_TOTALS)
     deaf = await conn.execute(_DEAF)
+    stages = await conn.execute(_STAGES)
     for age in ("beat_age", "canary_age"):
         work[age] = None if work[age] is None else float(work[age])
     return Pulse(
@@ -115,5 +124,6 @@ async def pulse(conn: AsyncConnection, now: datetime) -> Pulse:
         overdue_seconds=float(overdue),
         rows={row.relname: row.estimate for row in rows},
         deaf=tuple(Deaf(row.worker, row.since, row.seconds) for row in deaf),
+        stages={row.worker: row.stages for row in stages},
         **work,
     )
