@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from orchestrator import acting
 from orchestrator.errors import SetupError
 
 MINIMUM_SERVER = 150000  # server_version_num of PostgreSQL 15
@@ -55,9 +56,18 @@ async def transaction(engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
     """One transaction: committed when the block ends, rolled back when it raises.
 
     No network call belongs inside; a flow that talks to the world does so between two of these.
+    Where a person acts (`acting`), what it changes is in the audit log, or none of it happened.
     """
+    actor = acting.watched()
+    if actor is None:
+        async with engine.connect() as conn, conn.begin():
+            yield conn
+        return
     async with engine.connect() as conn, conn.begin():
+        await acting.begin(conn, actor)
         yield conn
+        noted = await acting.end(conn, actor)
+    actor.noted = actor.noted or noted
 
 
 async def check_server(engine: AsyncEngine, *, head: str | None) -> None:

@@ -22,6 +22,25 @@ from orchestrator.errors import SetupError
 Purpose = Literal["page", "open", "click", "trap", "unsubscribe", "reply", "booking"]
 
 _MAC_BYTES = 16  # 128 bits: 10^5 guesses a second find one in 10^26 years
+_BLOCK = 64  # bytes that SHA-256 takes at a time
+
+
+class _Mac:
+    """HMAC-SHA256 (RFC 2104) of one key, whose two blocks are hashed beforehand: 1.6 us a value
+    where `hmac.digest` takes 2.7, and a message has four."""
+
+    __slots__ = ("_inner", "_outer")
+
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(_BLOCK, b"\0")
+        self._inner = sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def __call__(self, value: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(value)
+        outer.update(inner.digest())
+        return outer.digest()
 
 
 class Keys:
@@ -31,6 +50,7 @@ class Keys:
         if len(secret) < 32:
             raise SetupError("AVTALE_SECRET_KEY must have at least 32 characters.")
         self._secret = secret
+        self._macs: dict[str, _Mac] = {}  # by purpose: a handful
 
     @lru_cache(maxsize=32)  # noqa: B019 - one Keys lives as long as the process
     def _key(self, purpose: str) -> bytes:
@@ -39,12 +59,16 @@ class Keys:
         )
 
     def _mac(self, purpose: str, value: bytes) -> bytes:
-        return hmac.digest(self._key(purpose), value, sha256)
+        mac = self._macs.get(purpose)
+        if mac is None:
+            mac = self._macs[purpose] = _Mac(self._key(purpose))
+        return mac(value)
 
     def token(self, purpose: Purpose, subject: UUID) -> str:
         """An opaque URL-safe token (43 characters) for `subject`, good for `purpose` only."""
-        mac = self._mac("token:" + purpose, subject.bytes)[:_MAC_BYTES]
-        return base64.urlsafe_b64encode(subject.bytes + mac).decode().rstrip("=")
+        raw = subject.bytes
+        mac = self._mac("token:" + purpose, raw)[:_MAC_BYTES]
+        return base64.urlsafe_b64encode(raw + mac)[:-1].decode()  # 32 bytes: one "=" at the end
 
     def read_token(self, purpose: Purpose, token: str) -> UUID | None:
         """The subject of `token`, or None for anything forged, cut or made for another purpose."""
@@ -89,6 +113,14 @@ class Keys:
             return ""
         said = f"{place}\0{user_agent}".encode("utf-8", "replace")
         return self._mac("fetcher", subject.bytes + said)[:8].hex()
+
+    def form_token(self, session: UUID, token_hash: bytes) -> str:
+        """What every form of one session carries back: nobody else can know it (CSRF)."""
+        return self._mac("form", session.bytes + token_hash)[:_MAC_BYTES].hex()
+
+    def try_key(self, kind: str, value: str) -> bytes:
+        """Under what tries of an account or an address are counted, without telling which."""
+        return self._mac("try:" + kind, value.encode("utf-8", "replace"))[:_MAC_BYTES]
 
     def rfc_message_id(self, message_id: UUID, domain: str) -> str:
         """Message-ID (RFC 5322, 3.6.4) of a message: the same at every attempt, not guessable."""

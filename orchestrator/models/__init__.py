@@ -2,6 +2,7 @@
 
 from orchestrator.models import (
     access,
+    accounts,
     calls,
     engagement,
     messages,
@@ -15,6 +16,7 @@ from orchestrator.models.base import metadata
 
 __all__ = [
     "access",
+    "accounts",
     "calls",
     "engagement",
     "messages",

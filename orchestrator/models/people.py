@@ -48,6 +48,7 @@ prospects = Table(
     # Set once by an opt-out; never cleared by code (L4).
     Column("opted_out_at", Instant),
     Column("paused_at", Instant),  # by sales ops, reversible
+    Column("owner_id", Id, ForeignKey("users.id")),  # the rep whose person this is
     Column("attributes", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
     Column("created_at", Instant, nullable=False, server_default=func.now()),
     Column("updated_at", Instant, nullable=False, server_default=func.now()),
@@ -132,3 +133,9 @@ suppressions = Table(
 )
 
 Index("ix_prospects_created_at_id", prospects.c.created_at, prospects.c.id)
+Index(
+    "ix_prospects_owner_id",
+    prospects.c.owner_id,
+    prospects.c.id,
+    postgresql_where=text("owner_id is not null"),
+)

@@ -3,11 +3,14 @@
 from collections.abc import Iterable
 
 RESOURCES = (
+    "account",
+    "audit",
     "bookings",
     "engagements",
     "enrollments",
     "events",
     "hosts",
+    "keys",
     "messages",
     "prospects",
     "senders",
@@ -15,7 +18,9 @@ RESOURCES = (
     "subscriptions",
     "suppressions",
     "tasks",
+    "today",
     "unlocks",
+    "users",
 )
 ACTIONS = ("read", "write")
 
