@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bench import report
+from bench import plots, report
 
 
 def put_in(page: str, block: str, words: str) -> str:
@@ -19,8 +19,9 @@ def put_in(page: str, block: str, words: str) -> str:
 
 
 def write(file: Path, data: report.Data) -> None:
-    """Every block of `file` anew."""
+    """Every block of `file` anew, and the pictures in a folder of its name beside it."""
     words = file.read_text()
     for block, make in report.BLOCKS.items():
         words = put_in(words, block, make(data))
     file.write_text(words)
+    plots.write(file.with_suffix(""), data)

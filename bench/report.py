@@ -71,6 +71,20 @@ def readings(data: Data) -> str:
     return "\n".join(lines)
 
 
+def stages(data: Data) -> str:
+    """The readings that are tables: a line for each key, with what it is."""
+    lines = []
+    for one in of_kind(data, "reading"):
+        about = one["notes"].get("table")
+        if about:
+            lines += [f"| {one['name']} | {one['unit']} | |", "|---|---:|---|"]
+            lines += [
+                f"| {name} | {spread(each)} | {about.get(name, '')} |"
+                for name, each in one["values"].items()
+            ]
+    return "\n".join(lines)
+
+
 def growths(data: Data) -> str:
     """The table of costs at each size, with the fitted exponent."""
     lines = ["| what | at sizes | exponent |", "|---|---|---|"]
@@ -130,6 +144,7 @@ def _widest(path: Data) -> str:
 BLOCKS = {
     "ratios": comparisons,
     "readings": readings,
+    "stages": stages,
     "growth": growths,
     "notes": notes,
     "noise": noise,
