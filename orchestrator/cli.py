@@ -33,6 +33,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "networks": ("networks", "network"),
     "webhooks": ("webhooks", "webhook"),
     "keys": ("key", "keys"),
+    "profile": ("profile",),
     "server": (),
 }
 
