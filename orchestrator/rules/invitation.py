@@ -1,12 +1,9 @@
-"""The invitation to a call: the iCalendar object (RFC 5545, RFC 5546) and the mail around it."""
+"""The invitation to a call: its values, and the mail around the iCalendar object."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
-
-from icalendar import Calendar, Event, vCalAddress, vText
 
 from orchestrator.rules.invitation_words import WORDS, local_time, spoken
 
@@ -82,7 +79,7 @@ def invitation_mail(
     words = WORDS[spoken(language)]
     zone = values.prospect_zone if to == "prospect" else values.host_zone
     when = local_time(values.start, values.end, zone, spoken(language))
-    other = values.host_name if to == "prospect" else _who(values)
+    other = values.host_name if to == "prospect" else who_of(values)
     lines = [words.opening[values.news].format(other=other), "", when]
     if values.location and not values.cancelled:
         lines.append(f"{words.place}: {values.location}")
@@ -101,70 +98,13 @@ def calendar(values: BookingValues, method: Method, language: str | None = None)
     UID stays for life and SEQUENCE rises with the revision, so that a calendar changes its entry
     instead of adding one. Times are UTC, which every calendar shows in its owner's own zone.
     """
-    found = Calendar()
-    found.add("PRODID", "-//Avtale//Avtale//EN")
-    found.add("VERSION", "2.0")
-    found.add("CALSCALE", "GREGORIAN")
-    found.add("METHOD", method)
-    found.add_component(_event(values, method, language or values.language))
-    return bytes(found.to_ical())
+    # A fifth of a second of imports, which a start of a process does not wait for.
+    from orchestrator.rules.calendar_object import event_of, wrapped
+
+    return wrapped(event_of(values, language or values.language, method), method)
 
 
-def _event(values: BookingValues, method: Method, language: str) -> Event:
-    words = WORDS[spoken(language)]
-    event = Event()
-    event.add("UID", values.uid)
-    event.add("SEQUENCE", values.revision)
-    event.add("DTSTAMP", _utc(values.changed_at))
-    event.add("CREATED", _utc(values.created_at))
-    event.add("LAST-MODIFIED", _utc(values.changed_at))
-    event.add("DTSTART", _utc(values.start))
-    event.add("DTEND", _utc(values.end))
-    event.add("SUMMARY", words.summary.format(host=values.host_name, prospect=_who(values)))
-    if values.location:
-        event.add("LOCATION", values.location)
-    if values.note:
-        event.add("DESCRIPTION", f"{words.note}: {values.note}")
-    event.add("STATUS", "CANCELLED" if method == "CANCEL" else "CONFIRMED")
-    event.add("TRANSP", "OPAQUE")
-    event.add("ORGANIZER", _address(values.host_name, values.host_email), encode=False)
-    for attendee in _attendees(values):
-        event.add("ATTENDEE", attendee, encode=False)
-    return event
-
-
-def _attendees(values: BookingValues) -> Sequence[vCalAddress]:
-    """The prospect, who is asked; and the host, who has accepted by keeping these hours free."""
-    host = _address(values.host_name, values.host_email)
-    host.params.update({"ROLE": vText("CHAIR"), "PARTSTAT": vText("ACCEPTED")})
-    host.params["CUTYPE"] = vText("INDIVIDUAL")
-    if values.prospect_email is None or values.prospect_email == values.host_email:
-        return [host]
-    prospect = _address(values.prospect_name, values.prospect_email)
-    prospect.params.update(
-        {
-            "CUTYPE": vText("INDIVIDUAL"),
-            "ROLE": vText("REQ-PARTICIPANT"),
-            "PARTSTAT": vText("NEEDS-ACTION"),
-            "RSVP": vText("TRUE"),
-        }
-    )
-    return [prospect, host]
-
-
-def _address(name: str, email: str) -> vCalAddress:
-    address = vCalAddress(f"mailto:{email}")
-    # A parameter can hold neither quotes nor control characters (RFC 5545, 3.1).
-    shown = "".join("'" if char == '"' else char for char in name if char.isprintable()).strip()
-    if shown:
-        address.params["CN"] = vText(shown)
-    return address
-
-
-def _who(values: BookingValues) -> str:
+def who_of(values: BookingValues) -> str:
+    """Who is called, with the company where it is not the same."""
     name = values.prospect_name or values.company
     return f"{name} ({values.company})" if values.company and name != values.company else name
-
-
-def _utc(at: datetime) -> datetime:
-    return at.astimezone(UTC).replace(microsecond=0)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Literal, Protocol
 
 from orchestrator.rules import opt_out
@@ -165,14 +166,24 @@ _PREFIX = re.compile(
 class _Chosen:
     """What this process reads answers with; chosen once, when it starts."""
 
-    words = WordReader(shipped())
+    own: WordReader | None = None
     model: Reader | None = None
+
+
+@lru_cache(maxsize=1)
+def _shipped() -> WordReader:
+    """Made when the first answer is read: a start of a process does not wait for its patterns."""
+    return WordReader(shipped())
+
+
+def _words() -> WordReader:
+    return _Chosen.own or _shipped()
 
 
 def use(*, words: Words | None = None, model: Reader | None = None) -> None:
     """Choose the words and, beside them, a model. Called where the process is wired, before it
     reads anything; without arguments it is as shipped."""
-    _Chosen.words = WordReader(words or shipped())
+    _Chosen.own = WordReader(words) if words else None
     _Chosen.model = model
 
 
@@ -183,7 +194,7 @@ def read(text: str, *, today: date) -> Verdict:
     `stop` wins always, and the words decide on it, whatever a model thinks; nor does a model make
     interest of what gives the words reason to doubt.
     """
-    words, model = _Chosen.words, _Chosen.model
+    words, model = _words(), _Chosen.model
     if model is None:
         return words.read(text, today=today)
     if stopped := words.stops(text):
@@ -200,7 +211,7 @@ def stop_in_subject(subject: str, sent: Iterable[str] = ()) -> tuple[str, ...]:
     ours = {_fold(one) for one in sent}
     if _PREFIX.match(subject) or _fold(subject) in ours:
         return ()
-    return tuple(f"{one} (subject)" for one in _Chosen.words.stops(subject))
+    return tuple(f"{one} (subject)" for one in _words().stops(subject))
 
 
 def _fold(text: str) -> str:

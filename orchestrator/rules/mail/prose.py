@@ -12,13 +12,14 @@ from orchestrator.rules.mail import fields, parts
 from orchestrator.rules.mail.fields import QUOTED, tidy
 from orchestrator.rules.mail.parts import ADDRESS, Mail
 from orchestrator.rules.mail.returned import Split, embedded, nested, up_to_header
+from orchestrator.rules.patterns import lazy
 
 _MOST = 6_000  # characters: who failed is named before that
 _ANY = rf"(?:{QUOTED.pattern}|{ADDRESS.pattern})"
 _MARKED = rf"(?:<{_ANY}>|\"?{_ANY}\"?)"
 # Where failed addresses stand, from the surest to a guess. Each tier is tried alone.
 _TIERS = tuple(
-    re.compile(pattern)
+    lazy(pattern)
     for pattern in (
         # <a@b>: reason, <a@b>... reason, and a line that is the address, marked
         rf"(?m)^[ \t*>|-]{{0,12}}<({_ANY})>(?=\s*(?::|\.\.\.|$|\(|\[|;|,))",
@@ -37,23 +38,23 @@ _TIERS = tuple(
         rf"({_ANY})",
     )
 )
-_FROM = re.compile(
+_FROM = lazy(
     rf"(?im)(?:^|\b)(?:mail |envelope-?|return-?|reply-|x-|message-?)?(?:from|sender|path|id)\b"
     rf"[:\s]{{0,3}}[^\n@]{{0,60}}?<?({_ANY})"
 )
 # Words that a list of failed addresses stands behind.
-_ANCHOR = re.compile(
+_ANCHOR = lazy(
     r"(?i)(?:did not reach the following recipient|(?:not|n't|un)[ -]?(?:be(?:en)? )?(?:able to )?"
     r"(?:be )?(?:deliver\w*|sent|reach\w*)[^\n:]{0,60}\bto\b"
     r"|following (?:e-?mail )?(?:address|recipient|user)"
     r"|fail(?:ed|ing)? (?:recipient|address)|(?:recipient|address)\S{0,4} (?:had|failed|rejected)"
     r"|undeliver\w+ (?:address|recipient|to)|fatal errors|recipient address:)"
 )
-_SERVANT = re.compile(
+_SERVANT = lazy(
     r"(?i)^(?:mailer[-_.]?daemon|post[-_.]?mast\w*|root|no-?reply\w*|hostmaster|abuse|helpdesk"
     r"|support|mail-?admin\w*|bounce[sd]?|webmaster|admin|sysadmin|mdaemon)@"
 )
-_COMMAND = re.compile(rf"(?i)rcpt to: ?<?({_ANY})")
+_COMMAND = lazy(rf"(?i)rcpt to: ?<?({_ANY})")
 _REFUSED = re.compile(r"^\W{0,8}[\w ]{0,12}\W{0,6}[45]\d\d[ -]")
 
 
