@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from orchestrator import logs, migrate
+from orchestrator import logs, migrate, start_lock
 from orchestrator.commands.common import err, guarded
 from orchestrator.commands.common import settings as read_settings
 from orchestrator.db import check_server, make_engine
@@ -27,7 +27,13 @@ def api(
     import uvicorn  # a second of imports that no other command needs
 
     settings = read_settings()
-    guarded(lambda: _check(_database_url()))  # once in words, before every process says it in logs
+
+    async def ready() -> None:
+        importlib.import_module("orchestrator.api.app")  # while `avtale up` prepares the database
+        start_lock.wait(settings.start_lock)
+        await _check(_database_url())
+
+    guarded(ready)  # once in words, before every process says it in logs
     logs.configure(level=settings.log_level, as_json=settings.log_json)
     uvicorn.run(
         "orchestrator.api.app:create_app",
@@ -53,7 +59,13 @@ def worker() -> None:
     """Plan, send and read: run as many as you like, on as many machines as you like."""
     settings = read_settings()
     logs.configure(level=settings.log_level, as_json=settings.log_json)
-    guarded(lambda: importlib.import_module("orchestrator.worker").main(settings))
+
+    async def work() -> None:
+        module = importlib.import_module("orchestrator.worker")
+        start_lock.wait(settings.start_lock)
+        await module.main(settings)
+
+    guarded(work, fast=True)
 
 
 @app.command(name="migrate")
