@@ -22,7 +22,6 @@ REASONS = {
         "badreputation",
         "blocked",
         "contenterror",
-        "exceedlimit",
         "filtered",
         "notcompliantrfc",
         "norelaying",
@@ -40,6 +39,7 @@ REASONS = {
         "mailererror",
         "mesgtoobig",
         "emailtoolarge",
+        "exceedlimit",
         "onhold",
         "suspend",
         "syntaxerror",
@@ -107,7 +107,7 @@ def _truth(label: dict[str, Any]) -> Truth:
 
 def _class(fact: dict[str, Any]) -> str:
     if fact.get("feedbacktype") in NO_COMPLAINT:
-        return "auto_reply"
+        return "other"
     return COARSE.get(fact["reason"], "other")
 
 

@@ -32,7 +32,8 @@ def main() -> None:
         wide += name in classes
         if asked.misses and name not in classes:
             print(f"  {name} ({why}), not {classes}: {status} {words}")
-    print(f"{len(lines)} refusals: {strict} strict ({100 * strict / len(lines):.1f} %), {wide} wide")
+    share = f"{strict} strict ({100 * strict / len(lines):.1f} %), {wide} with what is allowed"
+    print(f"{len(lines)} refusals: {share}")
 
 
 if __name__ == "__main__":

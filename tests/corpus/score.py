@@ -46,11 +46,10 @@ class Score:
 
 
 def coarse(found: Reading) -> str:
-    """The coarse class that a reading says: of a bounce its class, else its kind."""
-    if found.kind in ("bounce", "delayed"):
+    """The coarse class that a reading says: of a bounce or an automatic reply its own, else the
+    kind. A report of success is `other`, as is feedback that complains of nothing."""
+    if found.kind in ("bounce", "delayed", "auto_reply"):
         return found.class_
-    if found.kind == "auto_reply" and found.class_ == "out_of_office":
-        return "out_of_office"
     return found.kind
 
 

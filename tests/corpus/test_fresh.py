@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.corpus import fresh, fresh_replies
+from orchestrator.rules.mail.refusals import classify
+from tests.corpus import fresh, fresh_replies, said
 
 FILES = sorted(path.stem for path in fresh.FOLDER.glob("*.txt"))
 # Of a hundred: kind right, verdict right (doubtful both ways), recipients exact; as measured.
@@ -12,6 +13,7 @@ AT_LEAST = {
     "prose": (100, 98, 100),
     "standard": (100, 98, 100),
     "unseen": (98, 96, 96),
+    "unseen_fourth": (100, 98, 100),
     "unseen_second": (97, 95, 100),
     "unseen_third": (95, 95, 100),
 }
@@ -35,3 +37,10 @@ def test_the_figures_of_the_fresh_mails_hold(name: str) -> None:
 @pytest.mark.parametrize("knowing", [True, False])
 def test_fresh_answers_neither_leak_nor_lose(knowing: bool) -> None:
     assert fresh_replies.score(knowing=knowing) == ([], [])
+
+
+def test_the_classes_of_refusals_hold() -> None:
+    wrong = [
+        (line, found) for line in said.load() if (found := classify(*line[1:])[0]) not in line[0]
+    ]
+    assert len(wrong) <= 1, wrong

@@ -25,7 +25,7 @@ def test_what_servers_say(name: str, said: str) -> None:
         ("5.1.10", "hard"), ("5.2.1", "hard"), ("5.4.4", "hard"), ("5.2.2", "mailbox_full"),
         ("4.2.2", "mailbox_full"), ("5.7.1", "policy"), ("5.7.26", "policy"), ("5.1.8", "policy"),
         ("5.6.0", "policy"), ("4.7.1", "policy"), ("4.4.1", "transient"), ("4.4.7", "transient"),
-        ("5.4.7", "transient"), ("4.0.0", "transient"), ("5.3.4", "other"), ("5.4.6", "other"),
+        ("5.4.7", "transient"), ("4.0.0", "transient"), ("5.3.4", "other"), ("5.4.6", "transient"),
         ("5.5.2", "other"), ("5.0.0", "other"), (None, "other"),
     ],
 )  # fmt: skip

@@ -9,6 +9,7 @@ import re
 from typing import Literal
 
 from orchestrator.rules.mail.fields import STATUS
+from orchestrator.rules.mail.stage import Stage, refused_at
 from orchestrator.rules.mail.words import words
 
 Class = Literal["hard", "mailbox_full", "policy", "transient", "other"]
@@ -19,6 +20,11 @@ _NOISE = re.compile(  # 5.1.0 - Unknown address error: IronPort's word for any r
     | https?://\S{1,500} | www\.\S{1,300} | [^\s<>()]{0,100}@[\w.-]{1,200}
     | (?<![\w.-])(?=[^\s]{0,60}[a-z])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8}\.?(?![\w])
     | \[[0-9a-f.:]{3,45}\] | \b\d{1,3}(?:\.\d{1,3}){3}\b"""
+)
+
+_SUBJECT = re.compile(
+    r"(?i)(?<!from[\s:])(?<!from:\s)<?[^\s<>()@]{1,100}@[\w.-]{1,200}>?[\s:,.]{1,4}"
+    r"(?=(?:does|is|was|not|rejected|unknown|refused|no\slonger|has)\b)"
 )
 
 # Links that a refusal carries in whatever language the rest is.
@@ -47,13 +53,14 @@ _LINKS: tuple[tuple[Class, re.Pattern[str]], ...] = (
 # Codes that say the address is gone: bad mailbox, system or syntax, moved, disabled, no route.
 _GONE_CODE = re.compile(r"5\.(?:1\.(?:[12346]|10)|2\.1|4\.4|7\.13)$")
 _SENDER_STATUS = re.compile(r"[45]\.1\.[789]$")  # bad sender (RFC 3463, 3.2)
-_AT_DATA = re.compile(
-    r"(?i)(?:in reply to|response to|after|smtp command:?)\W{0,9}(?:end of )?data\b"
-)
 _SENDER_CODE = re.compile(r"[45]\.(?:1\.[789]|6\.\d+|7\.\d+)$")
+_AT_LENGTH = re.compile(
+    r"(?i)have an?\b|n.t have|no longer|\b(?:disabled|closed|deactivated|deleted|suspended|moved)\b"
+)
 _FULL_CODE = re.compile(r"[45]\.2\.2$")
-_LATE_CODE = re.compile(r"(?:4\.\d+\.\d+|5\.4\.[0127]|5\.4\.3\d\d|5\.3\.2)$")
-_OTHER_CODE = re.compile(r"5\.(?:2\.[34]|3\.\d+|4\.\d+|5\.[1-9]\d*)$")
+# Network and routing (X.4), of which 3463 says of most that only a later attempt can mend it.
+_LATE_CODE = re.compile(r"(?:4\.\d+\.\d+|5\.4\.\d+|5\.3\.2)$")
+_OTHER_CODE = re.compile(r"5\.(?:2\.[34]|3\.\d+|5\.[1-9]\d*)$")
 
 
 def classify(status: str | None, diagnostic: str, text: str = "") -> tuple[Class, str]:
@@ -61,10 +68,19 @@ def classify(status: str | None, diagnostic: str, text: str = "") -> tuple[Class
     this recipient; `text`: what else the report says, read only where the diagnostic is silent."""
     status = worst(status, diagnostic)
     found = _decide(status, diagnostic, text)
-    if found[0] == "hard" and at_data(diagnostic, text):
-        # RCPT was accepted: what was refused is the message, whatever the words.
-        return "policy", f"{found[1]}, but only after DATA"
+    stage = refused_at(diagnostic, text)
+    if stage and stage != "rcpt" and _not_the_address(found, stage):
+        return "policy", f"{found[1]}, but in reply to {stage.upper()}"
     return found
+
+
+def _not_the_address(found: tuple[Class, str], stage: Stage) -> bool:
+    """Whether a refusal at another command than RCPT says less than its words: nobody was named
+    yet; or RCPT was accepted, and "user unknown" is how some then say that they filtered it. What
+    a server tells of an account at length ("this user doesn't have ...") it means."""
+    if stage == "data":
+        return found[0] == "hard" and not _AT_LENGTH.search(found[1])
+    return found[0] == "hard" or (found[0] == "other" and found[1].startswith(_BARE))
 
 
 def _decide(status: str | None, diagnostic: str, text: str) -> tuple[Class, str]:
@@ -72,7 +88,7 @@ def _decide(status: str | None, diagnostic: str, text: str) -> tuple[Class, str]
         return "policy", f"status {status}"
     if status == "5.4.1" and "access denied" in diagnostic[:_MOST].lower():
         return "hard", "5.4.1 access denied: Exchange's word for an unknown address"
-    quiet = _quiet(diagnostic)
+    quiet = _stood_in(diagnostic)
     if found := _clear(diagnostic[:_MOST], quiet, status):
         return found[0], f"server: {found[1]}"
     if coded := _by_code(status):
@@ -85,13 +101,6 @@ def _decide(status: str | None, diagnostic: str, text: str) -> tuple[Class, str]
     if status and status.startswith("4"):
         return "transient", f"status {status}"
     return _by_reply(diagnostic or text)
-
-
-def at_data(diagnostic: str, text: str) -> bool:
-    """Whether the refusal came in reply to DATA, and not to an RCPT sent ahead of it (RFC 2920)."""
-    if _AT_DATA.search(diagnostic[:_MOST]):
-        return True
-    return bool(_AT_DATA.search(text[:_MOST])) and not re.search(r"\b503\b", text[:_MOST])
 
 
 def worst(status: str | None, diagnostic: str) -> str | None:
@@ -108,6 +117,12 @@ def _quiet(text: str) -> str:
     return " ".join(_NOISE.sub(" ", text[:_MOST]).split())
 
 
+def _stood_in(diagnostic: str) -> str:
+    """Where the address is the subject of what a server says ("<a@b> does not exist") the word
+    stands for it."""
+    return _quiet(_SUBJECT.sub(" address ", diagnostic[:_MOST]))
+
+
 # Lists of words, the first that fits wins.
 _CLEAR: tuple[tuple[Class, str], ...] = (
     ("policy", "sender"),
@@ -117,7 +132,8 @@ _CLEAR: tuple[tuple[Class, str], ...] = (
     ("other", "large"),
     ("policy", "relay"),
     ("transient", "late"),
-    ("other", "loop"),
+    ("transient", "loop"),
+    ("other", "broken"),
 )
 
 
@@ -158,6 +174,7 @@ def _by_code(status: str | None) -> Class | None:
     return next((name for name, pattern in codes if pattern.match(status)), None)
 
 
+_BARE = "reply code"
 _REPLY = re.compile(r"(?<![\d.])([45]\d\d)(?=[\s\-:;,#)\]]|$)")
 _REPLIES: dict[str, Class] = {
     "551": "hard", "511": "hard", "552": "mailbox_full",
@@ -172,4 +189,4 @@ def _by_reply(text: str) -> tuple[Class, str]:
     if found is None:
         return "other", "no reason given"
     code = found.group(1)
-    return _REPLIES.get(code, "transient" if code[0] == "4" else "other"), f"reply code {code}"
+    return _REPLIES.get(code, "transient" if code[0] == "4" else "other"), f"{_BARE} {code}"

@@ -4,7 +4,7 @@ the bounces of those that follow no standard."""
 import re
 from dataclasses import replace
 
-from orchestrator.rules.mail import complaints, fields, parts, prose, refusals, returned
+from orchestrator.rules.mail import complaints, fields, lists, parts, prose, refusals, returned
 from orchestrator.rules.mail.fields import Record
 from orchestrator.rules.mail.parts import Mail
 from orchestrator.rules.mail.report import Report
@@ -12,6 +12,7 @@ from orchestrator.rules.mail.words import beginning, words
 
 _STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
 _NO_FAILURES = ("tlsrpt", "disposition-notification", "dmarc", "message-tracking-status")
+_MOST_SAID = 24_000  # characters of a report
 _MOST_CAUSES = 8  # of one report that are looked into
 _FROM_MACHINE = re.compile(
     r"(?i)(mailer[-_.]?(?:daemon|deamon)|post[-_.]?mast(?:er)?\b|mail ?deliver"
@@ -51,14 +52,16 @@ def read(mail: Mail, text: str | None = None, *, depth: int = 0) -> Report | Non
             return Report("complaint", "other", (why,), complaints.complainers(mail, ""))
         if (other := parts.parameter(mail, "report-type")).lower() in _NO_FAILURES:
             return Report("auto_reply", "other", (f"a report of type {other}",))
-        return _loose(mail, text, "multipart/report")
+        return _loose(mail, text, "multipart/report", depth=depth)
     if noted_failures := complaints.records_of_notification(text):
         return _told(mail, noted_failures, "", "a bounce notification (Amazon SES)")
+    if refused_by_list := lists.refusal(mail, text):
+        return refused_by_list
     told_inside = _inside(mail, depth)
     if told_inside and len(text.split()) < 40:  # a cover and nothing else
         return told_inside
     if _looks_like_a_bounce(mail, text):
-        return _loose(mail, text, "a bounce in prose")
+        return _loose(mail, text, "a bounce in prose", depth=depth)
     return told_inside
 
 
@@ -99,6 +102,21 @@ def _inside(mail: Mail, depth: int) -> Report | None:
     return None
 
 
+def _returned_report(mail: Mail, split: returned.Split) -> Report | None:
+    """The bounce that a bounce returns, where a relay wrapped one in another and kept no reason: we
+    send none ourselves."""
+    inner = [*returned.embedded(mail)[:2]]
+    if returned.nested(split):
+        inner.append(Mail(split.returned.encode("utf-8", "replace")))
+    for one in inner:
+        text = parts.body(one)
+        if (found := read(one, text, depth=1)) is None and reads_like_a_bounce(text):
+            found = _loose(one, text, "a bounce in prose", depth=1)
+        if found is not None and found.kind in ("bounce", "delayed"):
+            return found
+    return None
+
+
 def _told(mail: Mail, listed: list[Record], text: str, source: str) -> Report | None:
     """What the records of a report come to."""
     failed = [one for one in listed if one.action in ("failed", "expired")]
@@ -115,13 +133,15 @@ def _told(mail: Mail, listed: list[Record], text: str, source: str) -> Report | 
             "auto_reply", "other", (f"{source}: {', '.join(actions)}",), to, listed[0].status
         )
     split = returned.split(text)
+    if returned.embedded(mail):  # what is returned is attached: a heading in the text is no title
+        split = returned.Split(text[:_MOST_SAID], "")
     causes = list(dict.fromkeys((one.status, one.diagnostic) for one in about))[:_MOST_CAUSES]
     told = [refusals.classify(status, said, split.said) for status, said in causes]
     to = tuple(dict.fromkeys(one.recipient for one in about if one.recipient))
     class_, why = told[0]
     return Report(
         kind="bounce" if failed else "delayed",
-        class_=class_ if failed else _of_delay(class_),
+        class_=class_ if failed else _of_delay(class_, why),
         reasons=(f"{source}: {'failed' if failed else 'delayed'}", why),
         recipients=to or prose.recipients(mail, split),
         status=refusals.worst(about[0].status, about[0].diagnostic),
@@ -135,9 +155,11 @@ def _is_late(record: Record) -> bool:
     )
 
 
-def _of_delay(class_: str) -> str:
-    """What is tried again is late, whatever its cause; a full mailbox is worth to know."""
-    return "mailbox_full" if class_ == "mailbox_full" else "transient"
+def _of_delay(class_: str, why: str) -> str:
+    """What is tried again is late, whatever its cause; that a mailbox is full is worth to know, and
+    that they say they hold it back for what they think of us."""
+    said = class_ == "mailbox_full" or (class_ == "policy" and not why.startswith("status "))
+    return class_ if said else "transient"
 
 
 def from_machine(mail: Mail) -> bool:
@@ -175,7 +197,7 @@ def titled(mail: Mail, text: str) -> bool:
     return bool(said and beginning("bounce_subjects").match(subject))
 
 
-def _loose(mail: Mail, text: str, source: str) -> Report:
+def _loose(mail: Mail, text: str, source: str, *, depth: int = 0) -> Report:
     """A report in prose: who and why, as far as it can be told."""
     split = returned.split(text)
     listed = [
@@ -188,10 +210,24 @@ def _loose(mail: Mail, text: str, source: str) -> Report:
     quoted = "\n".join(_REPLY_LINE.findall(split.said)[:20])
     status = fields.STATUS.search(quoted) or fields.STATUS.search(split.said)
     code = status.group() if status else None
-    class_, why = refusals.classify(code, quoted, f"{split.said}\n{subject}")
-    if why == "no reason given":  # what looked like the returned message may be a heading
-        class_, why = refusals.classify(code, "", returned.up_to_header(split))
+    class_, why = _cause(mail, split, quoted, code, depth)
     late = words("delays").search(f"{subject}\n{split.said}")
     if late and not words("final").search(split.said) and not (code or "").startswith("5"):
-        return Report("delayed", _of_delay(class_), (source, f"says: {late.group()}"), to, code)
+        return Report(
+            "delayed", _of_delay(class_, why), (source, f"says: {late.group()}"), to, code
+        )
     return Report("bounce", class_, (source, why), to, code, hard=class_ == "hard" and len(to) < 2)
+
+
+def _cause(
+    mail: Mail, split: returned.Split, quoted: str, code: str | None, depth: int
+) -> tuple[str, str]:
+    """The class of a failure told in prose, and what it was decided on."""
+    none = "no reason given"
+    said = f"{split.said}\n{parts.header(mail, 'Subject')}"
+    found: tuple[str, str] = refusals.classify(code, quoted, said)
+    if found[1] == none:  # what looked like the returned message may be a heading
+        found = refusals.classify(code, "", returned.up_to_header(split))
+    if found[1] == none and not depth and (inner := _returned_report(mail, split)):
+        found = inner.class_, f"in the report that it returns: {inner.reasons[-1]}"
+    return found
