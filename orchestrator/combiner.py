@@ -7,6 +7,7 @@ when idle, one flush of the disk for many messages.
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -20,7 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from channels.crash_points import point
 from orchestrator.clock import steady
 from orchestrator.db import is_passing, is_passing_state, transaction
-from orchestrator.store import handover, tasks
+from orchestrator.line import Driver, Line, on_line
+from orchestrator.store import handover
 
 log = structlog.get_logger()
 
@@ -54,12 +56,12 @@ class Pass:
 
 @dataclass(slots=True)
 class Settlement:
-    """One outcome to write: the columns that `handover.settle` takes."""
+    """One outcome to write: the columns that `handover.settle` takes. `told`: whether it was."""
 
     values: dict[str, Any]
     prospect_id: UUID
     now: datetime
-    answer: asyncio.Future[bool] = field(repr=False)
+    told: Callable[[bool], None] = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -77,6 +79,7 @@ class Combiner:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._line = Line(engine)
         self._waiting: list[Pass | Settlement] = []
         self._wake = asyncio.Event()
         self.closing = False  # nobody passes any more; what has passed is settled
@@ -121,12 +124,27 @@ class Combiner:
         What `follow` writes is committed with the outcome or not at all; `exclusive` is a sender
         that it changes.
         """
-        answer = asyncio.get_running_loop().create_future()
-        one = Settlement(values, prospect_id, now, answer)
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+        def told(written: bool) -> None:
+            if not answer.done():
+                answer.set_result(written)
+
         if follow is not None:
-            return await self._alone(one, follow, exclusive)
-        self._put(one)
-        return bool(await answer)
+            return await self._alone(Settlement(values, prospect_id, now, told), follow, exclusive)
+        self.hand_in(values, prospect_id=prospect_id, now=now, told=told)
+        return await answer
+
+    def hand_in(
+        self,
+        values: dict[str, Any],
+        *,
+        prospect_id: UUID,
+        now: datetime,
+        told: Callable[[bool], None],
+    ) -> None:
+        """The same for whoever does not wait: `told` is called with what `settle` returns."""
+        self._put(Settlement(values, prospect_id, now, told))
 
     def note_refused(self, message_id: UUID, fence: int, what: str) -> None:
         """A write came too late: its fence had moved on, and nothing was changed."""
@@ -139,12 +157,16 @@ class Combiner:
 
     async def run(self) -> None:
         """Write what is handed in until cancelled."""
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            batch, self._waiting = self._waiting, []
-            if batch:
-                await self._write(batch)
+        try:
+            while True:
+                await self._wake.wait()
+                await asyncio.sleep(0)  # whoever heard in this very moment comes along
+                self._wake.clear()
+                batch, self._waiting = self._waiting, []
+                if batch:
+                    await self._write(batch)
+        finally:
+            await self._line.drop()
 
     async def _write(self, batch: Sequence[Pass | Settlement]) -> None:
         passes = [one for one in batch if isinstance(one, Pass)]
@@ -159,8 +181,7 @@ class Combiner:
             done = _Written(settled=await self._after_doubt(settlements))
         _answer_passes(passes, done)
         for outcome in settlements:
-            if not outcome.answer.done():
-                outcome.answer.set_result(outcome.values["id"] in done.settled)
+            outcome.told(outcome.values["id"] in done.settled)
 
     async def _commit(
         self,
@@ -173,7 +194,8 @@ class Combiner:
         done, stale = _Written(), list[tuple[UUID, int, str]]()
         everyone = [one.prospect_id for one in passes]
         everyone += [one.prospect_id for one in settlements]
-        async with transaction(self._engine) as conn:
+        # What follows an outcome is written by flows, which take a connection of SQLAlchemy.
+        async with self._transaction(follow is None) as conn:
             await handover.lock(
                 conn,
                 senders=[one.sender_id for one in passes],
@@ -185,6 +207,7 @@ class Combiner:
                 done.settled, late = await _settle(conn, settlements)
                 stale += late
                 if follow is not None and done.settled:
+                    assert isinstance(conn, AsyncConnection)
                     await follow(conn)
             if passes:
                 done.passed, late = await _pass(conn, passes)
@@ -197,6 +220,9 @@ class Combiner:
         for message_id, fence, what in stale:
             self.note_refused(message_id, fence, what)
         return done
+
+    def _transaction(self, plain: bool) -> AbstractAsyncContextManager[AsyncConnection | Driver]:
+        return on_line(self._line) if plain else transaction(self._engine)
 
     async def _alone(self, one: Settlement, follow: Follow, exclusive: UUID | None) -> bool:
         """A settlement with something to follow: rarer, and with locks of its own."""
@@ -253,21 +279,20 @@ class Combiner:
 
 
 async def _settle(
-    conn: AsyncConnection, settlements: Sequence[Settlement]
+    conn: AsyncConnection | Driver, settlements: Sequence[Settlement]
 ) -> tuple[set[UUID], list[tuple[UUID, int, str]]]:
     """What was settled, and what came too late."""
     now = max(one.now for one in settlements)
     settled = await handover.settle(conn, [one.values for one in settlements], now=now)
-    for message_id, was in settled.items():
-        if was == "in_doubt":
-            await tasks.cancel_doubt(conn, message_id, now=now)
+    if doubted := [message_id for message_id, was in settled.items() if was == "in_doubt"]:
+        await handover.answer_doubts(conn, doubted, now=now)
     values = [one.values for one in settlements]
     late = [(one["id"], one["fence"], "settle") for one in values if one["id"] not in settled]
     return set(settled), late
 
 
 async def _pass(
-    conn: AsyncConnection, passes: Sequence[Pass]
+    conn: AsyncConnection | Driver, passes: Sequence[Pass]
 ) -> tuple[set[UUID], list[tuple[UUID, int, str]]]:
     """What has passed, and what came too late: leased by somebody else since, or taken back."""
     passed = await handover.pass_point(

@@ -1,4 +1,4 @@
-"""The engine, and `transaction()`: the only commit in the code."""
+"""The engine, and `transaction()`: the only commit in the code but that of `line`."""
 
 import json
 from collections.abc import AsyncIterator

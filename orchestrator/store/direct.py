@@ -11,6 +11,8 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator.line import Driver
+
 _NAME = re.compile(r"(?<![:\\\w]):([a-z_]\w*)")
 
 
@@ -24,19 +26,23 @@ class Statement:
         self._sql = numbered.replace(r"\:", ":")
 
     async def fetch(
-        self, conn: AsyncConnection, values: Mapping[str, Any]
+        self, conn: AsyncConnection | Driver, values: Mapping[str, Any]
     ) -> Sequence[Mapping[Any, Any]]:
         """The rows as mappings, within the transaction of `conn`, which must have begun.
 
-        The first statement of a transaction goes through SQLAlchemy, which begins it on the server.
-        Errors of the driver come as they are (`asyncpg.PostgresError`) from all others.
+        On a connection of SQLAlchemy its first statement goes through SQLAlchemy, which begins the
+        transaction on the server. Errors of the driver come as they are (`asyncpg.PostgresError`)
+        from all others.
         """
-        inner = conn.sync_connection
-        assert inner is not None
-        driver: Any = inner.connection.driver_connection
-        if not driver.is_in_transaction():
-            return (await conn.execute(self._text, dict(values))).mappings().all()
+        if isinstance(conn, AsyncConnection):
+            inner = conn.sync_connection
+            assert inner is not None
+            driver: Any = inner.connection.driver_connection
+            if not driver.is_in_transaction():
+                return (await conn.execute(self._text, dict(values))).mappings().all()
+        else:
+            driver = conn
         rows: Sequence[Mapping[Any, Any]] = await driver.fetch(
-            self._sql, *(values[name] for name in self._names)
+            self._sql, *[values[name] for name in self._names]
         )
         return rows

@@ -5,43 +5,48 @@ stops a person takes the prospect's row first, what pauses a sequence or a sende
 statements here run after those locks are held and see every stop that was committed before (L4).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator.line import Driver
 from orchestrator.store.direct import Statement
 
-_LOCKS = tuple(
-    Statement(f"select 1 from {table} where id = any(cast(:ids as uuid[])) order by id {strength}")  # noqa: S608 - constants
-    for table, strength in (
-        ("senders", "for share"),
-        ("sequences", "for share"),
-        ("prospects", "for no key update"),
-    )
+_SHARED = Statement("""
+with a as materialized (
+  select 1 from senders where id = any(cast(:senders as uuid[])) order by id for share
+), s as materialized (
+  select 1 from sequences where id = any(cast(:sequences as uuid[]))
+    and (select count(*) from a) >= 0 -- after the senders, whatever the plan
+  order by id for share
+), p as materialized (
+  select 1 from prospects where id = any(cast(:prospects as uuid[]))
+    and (select count(*) from s) >= 0 -- after the sequences
+  order by id for no key update
 )
-
+select count(*) from p
+""")
 
 _EXCLUSIVE = Statement("select 1 from senders where id = :id for no key update")
 
 
 async def lock(
-    conn: AsyncConnection,
+    conn: AsyncConnection | Driver,
     *,
-    senders: Sequence[UUID],
-    sequences: Sequence[UUID],
-    prospects: Sequence[UUID],
+    senders: Collection[UUID],
+    sequences: Collection[UUID],
+    prospects: Collection[UUID],
     exclusive: UUID | None = None,
 ) -> None:
     """Take the locks that make the checks of `pass_point` true until the commit. `exclusive` is a
     sender that this transaction will change."""
     if exclusive is not None:
         await _EXCLUSIVE.fetch(conn, {"id": exclusive})
-    for statement, ids in zip(_LOCKS, (senders, sequences, prospects), strict=True):
-        if ids:
-            await statement.fetch(conn, {"ids": sorted(set(ids))})
+    wanted = {"senders": senders, "sequences": sequences, "prospects": prospects}
+    await _SHARED.fetch(conn, {name: list(set(ids)) for name, ids in wanted.items()})
 
 
 # Of a message m of enrollment e, sequence s, sender a and prospect p. A host's copy concerns no
@@ -92,7 +97,7 @@ select id from passed
 
 
 async def pass_point(
-    conn: AsyncConnection,
+    conn: AsyncConnection | Driver,
     wanted: Sequence[tuple[UUID, int]],
     *,
     budget: float,
@@ -166,7 +171,7 @@ select id, was from settled
 
 
 async def settle(
-    conn: AsyncConnection, outcomes: Sequence[dict[str, Any]], *, now: datetime
+    conn: AsyncConnection | Driver, outcomes: Sequence[Mapping[str, Any]], *, now: datetime
 ) -> dict[UUID, str]:
     """Write outcomes, guarded by the fence, and move the enrollments of what was sent.
 
@@ -185,9 +190,25 @@ async def settle(
     return {row["id"]: row["was"] for row in rows}
 
 
+_ANSWERED = Statement("""
+update tasks set state = 'cancelled', closed_at = :now
+where message_id = any(cast(:ids as uuid[])) and state = 'open' and kind = 'in_doubt'
+returning id
+""")
+
+
+async def answer_doubts(
+    conn: AsyncConnection | Driver, ids: Sequence[UUID], *, now: datetime
+) -> None:
+    """Cancel the open questions whether these messages have left: their outcome answers them."""
+    await _ANSWERED.fetch(conn, {"ids": list(ids), "now": now})
+
+
 _STATES = Statement("select id, state, fence from messages where id = any(cast(:ids as uuid[]))")
 
 
-async def states(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Mapping[str, Any]]:
+async def states(
+    conn: AsyncConnection | Driver, ids: Sequence[UUID]
+) -> dict[UUID, Mapping[str, Any]]:
     """State and fence of messages, to learn the outcome of a commit that did not answer."""
     return {row["id"]: row for row in await _STATES.fetch(conn, {"ids": list(ids)})}

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestrator import combiner as combining
-from orchestrator import db
+from orchestrator import db, line
 from orchestrator.combiner import Combiner
 from orchestrator.db import transaction
 from orchestrator.flows.claim import claim
@@ -210,21 +210,25 @@ class Belled(App):
 @contextlib.contextmanager
 def cut_commits(cuts: list[str]) -> Any:
     """Let the commits of combiners break as `cuts` says: before they land, or after."""
-    real = db.transaction
-    assert vars(combining)["transaction"] is real, "combiners commit elsewhere now: cut there"
+    real = {"transaction": db.transaction, "on_line": line.on_line}
+    for name, function in real.items():
+        assert vars(combining)[name] is function, "combiners commit elsewhere now: cut there"
+        vars(combining)[name] = _breaking(function, cuts)
+    try:
+        yield
+    finally:
+        vars(combining).update(real)
 
+
+def _breaking(real: Any, cuts: list[str]) -> Any:
     @contextlib.asynccontextmanager
-    async def breaking(engine: AsyncEngine) -> Any:
+    async def breaking(where: Any) -> Any:
         how = cuts.pop(0) if cuts else ""
-        async with real(engine) as conn:
+        async with real(where) as conn:
             yield conn
             if how == "cut before":
                 raise Cut(how)
         if how == "cut after":
             raise Cut(how)
 
-    vars(combining)["transaction"] = breaking
-    try:
-        yield
-    finally:
-        vars(combining)["transaction"] = real
+    return breaking
