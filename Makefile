@@ -13,8 +13,8 @@ LOCKS := requirements/uv.lock requirements/dev.lock
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
   --no-header --python-version 3.11 pyproject.toml
 
-.PHONY: help setup compile demo up test test-system faults faults-full lint format lock screenshots \
-  clean
+.PHONY: help setup compile demo up test test-system faults faults-full bench bench-quick lint \
+  format lock screenshots clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1|/' \
@@ -57,6 +57,13 @@ faults: compile ## Kill, stop and cut real processes for three minutes, and coun
 
 faults-full: compile ## The same with 20,000 messages, 100 kills and each crash point 50 times
 	$(BIN)/python -m tests.faults --full --jobs 2 --json docs/reliability.json --page docs/reliability.md
+
+# On a machine that does nothing else. The exit code says whether every bound is met.
+bench: compile ## Measure every path beside what the machine can do, about ten minutes
+	$(BIN)/python -m bench --json docs/performance.json --page docs/performance.md
+
+bench-quick: compile ## The same on a small scale: whether it can be measured, not how fast it is
+	$(BIN)/python -m bench --quick --json var/bench-quick.json
 
 lint: $(STAMP) ## Check style, types, layers, migrations and what must not be committed
 	$(BIN)/ruff check .

@@ -21,6 +21,7 @@ import uvloop
 
 from bench import noise, page, paths
 from bench.measure import PATHS, Measure, Result, Size, result, rounds_of
+from bench.report import ordered
 from bench.results import Results
 
 
@@ -102,7 +103,7 @@ def main(words: list[str]) -> int:
     if warning := noise.busy():
         print(f"Beware: {warning}.", file=sys.stderr)
     kept = Results.load(asked.json, size)
-    names = asked.names or list(PATHS)
+    names = asked.names or ordered(PATHS)
     with contextlib.suppress(asyncio.CancelledError):
         failed = uvloop.run(
             run(names, size, asked.rounds or (2 if asked.quick else 5), kept)

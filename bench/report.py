@@ -1,14 +1,30 @@
 """The tables of `docs/performance.md`, from the JSON of a run and from nothing else."""
 
+from collections.abc import Iterable
 from typing import Any
 
 Data = dict[str, Any]
 
 
+# The order of the page; what is not named comes last.
+ORDER = (
+    *("send", "lanes", "workers", "far", "claim", "plan", "webhook", "pixel", "import"),
+    *("latency", "start", "memory", "stages"),
+)
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """`names` in the order of the page."""
+    return sorted(names, key=lambda name: ORDER.index(name) if name in ORDER else len(ORDER))
+
+
 def of_kind(data: Data, kind: str) -> list[Data]:
-    """All results of a kind, in the order of the paths."""
+    """All results of a kind, in the order of the page."""
     return [
-        one for path in data["paths"].values() for one in path["results"] if one["kind"] == kind
+        one
+        for name in ordered(data["paths"])
+        for one in data["paths"][name]["results"]
+        if one["kind"] == kind
     ]
 
 
@@ -119,7 +135,8 @@ def noise(data: Data) -> str:
         "| widest ceiling |",
         "|---|---|---:|---|---:|---|---:|",
     ]
-    for name, path in data["paths"].items():
+    for name in ordered(data["paths"]):
+        path = data["paths"][name]
         told = path["noise"]
         pace = told["yardstick_ms"] or [0.0]
         failed = f", **failed: {path['failed']}**" if path["failed"] else ""
