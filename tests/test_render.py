@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from orchestrator.render import CannotRender, MissingValues, missing_values, render_wording
+from orchestrator.render import (
+    CannotRender,
+    MissingValues,
+    letter,
+    missing_values,
+    render_wording,
+)
 from orchestrator.rules.program import Wording
 
 CONTEXT: dict[str, Any] = {
@@ -199,3 +205,31 @@ def test_any_value_arrives_as_it_is(value: str) -> None:
     assert made.html.count("<") == 0
     if "\n" not in value and "\r" not in value:
         assert made.text == f"a{value}b"
+
+
+@given(st.text(alphabet="ab \t\n\r", max_size=40))
+def test_a_text_is_tidy_whatever_it_is_made_of(value: str) -> None:
+    wording = Wording(text="{{ fact.pain }}" + value)
+    made = render_wording(wording, {"fact": {"pain": "a" + value}}).text
+    assert made.split() == f"a{value}{value}".split()
+    assert "\r" not in made
+    assert "\n\n\n" not in made
+    assert made == made.strip("\n")
+    assert all(line == line.rstrip(" \t") for line in made.split("\n"))
+
+
+def test_one_letter_serves_everybody() -> None:
+    """Compiled once for each content; nothing of one person is left in it for the next."""
+    wording = Wording(
+        subject="{{ first_name }}", text="{% if fact.tool %}{{ fact.tool }}{% endif %} {{ fact.a }}"
+    )
+    first = letter(wording, ("fact.b",))
+    assert first is letter(wording.model_copy(), ["fact.b"])
+    assert first is not letter(wording)
+    assert first.facts == {"a", "b", "tool"}
+    whole = {"first_name": "Ola", "fact": {"a": "1", "b": "2", "tool": "Excel"}}
+    assert first.render(whole).text == "Excel 1"
+    bare = {"first_name": "Eva", "fact": {"a": "1", "b": "2"}}
+    assert (first.render(bare).subject, first.render(bare).text) == ("Eva", " 1")
+    with pytest.raises(MissingValues):
+        first.render({"fact": {}})

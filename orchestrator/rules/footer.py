@@ -6,9 +6,11 @@ message; any other `about` is a note among colleagues and is not shown.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from html import escape
 
 _FALLBACK = "en"
+_PLACE = "\0"  # of an address, in a form
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +83,38 @@ class Footer:
     brief: str  # for a chat: one line, one link, and from there every no
 
 
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """The footer of one sender in one language, with places for what differs from one person to
+    the next."""
+
+    words: _Words
+    who: str
+    who_html: str
+    before_page: str  # in text
+    before_stop: str
+    html: tuple[str, str, str]  # around the two addresses
+
+
+@lru_cache(maxsize=512)
+def _form(language: str, sender_name: str, organisation: str, postal_address: str) -> _Form:
+    """Made once: it is most of a footer, and the same in every message of a sender."""
+    code = language.replace("_", "-").split("-")[0].lower()
+    words = _WORDS.get(_ALIKE.get(code, code), _WORDS[_FALLBACK])
+    who = ", ".join(part for part in (sender_name, organisation, postal_address) if part)
+    question = words.no.partition(" {page}")[0]
+    links = words.no.format(page=_link(_PLACE, words.page), stop=_link(_PLACE, words.stop))
+    before, between, after = links.split(_PLACE)
+    return _Form(
+        words,
+        who,
+        escape(who),
+        f"{question} {words.page}: ",
+        f"{words.stop[0].upper()}{words.stop[1:]}: ",
+        (before, between, after),
+    )
+
+
 def footer(
     language: str,
     *,
@@ -94,25 +128,20 @@ def footer(
     unsubscribe_url: str,
 ) -> Footer:
     """The footer of a message to one prospect, in `language` or else in English."""
-    code = language.replace("_", "-").split("-")[0].lower()
-    words = _WORDS.get(_ALIKE.get(code, code), _WORDS[_FALLBACK])
-    who = ", ".join(part for part in (sender_name, organisation, postal_address) if part)
-    # Whoever answered knows why.
-    said = (who,) if answered else (who, _why(words, about, company))
-    question = words.no.partition(" {page}")[0]
-    in_text = (
-        f"{question} {words.page}: {page_url}",
-        f"{words.stop[0].upper()}{words.stop[1:]}: {unsubscribe_url}",
-    )
-    in_html = words.no.format(
-        page=_link(page_url, words.page), stop=_link(unsubscribe_url, words.stop)
-    )
+    form = _form(language, sender_name, organisation, postal_address)
+    brief = form.before_page + page_url
+    in_text = f"{brief}\n{form.before_stop}{unsubscribe_url}"
+    before, between, after = form.html
+    in_html = f"{before}{escape(page_url)}{between}{escape(unsubscribe_url)}{after}"
+    why = why_html = ""
+    if not answered:  # whoever answered knows why
+        said = _why(form.words, about, company)
+        why, why_html = f"{said}\n", f"{escape(said)}<br>\n"
     return Footer(
-        text="\n".join(("-- ", *said, *in_text)),
+        text=f"-- \n{form.who}\n{why}{in_text}",
         html='<p style="font-size:smaller;color:#666">'
-        + "<br>\n".join((*map(escape, said), in_html))
-        + "</p>",
-        brief=in_text[0],
+        f"{form.who_html}<br>\n{why_html}{in_html}</p>",
+        brief=brief,
     )
 
 

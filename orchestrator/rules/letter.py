@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from html import escape
 
 _URL = re.compile(r"https?://[^\s<>\"']+")
+_BLANK = re.compile(r"\n{2,}")
 _TRAILING = ".,;:!?)]}»”’"
 
 
@@ -35,16 +36,14 @@ def map_urls(text: str, change: Callable[[str], str]) -> str:
 
 def html_of_text(text: str) -> str:
     """What a mail program makes of typed text: no fonts, no tables, no images."""
-    paragraphs = [part for part in re.split(r"\n{2,}", text.strip("\n")) if part.strip()]
-    return "\n".join(f"<p>{_inline(part)}</p>" for part in paragraphs)
-
-
-def _inline(paragraph: str) -> str:
+    # No address spans a paragraph, so that each is made once for the whole and not once for each.
     made = "".join(
         f'<a href="{escape(piece)}">{escape(_shown(piece))}</a>' if is_url else escape(piece)
-        for is_url, piece in split_urls(paragraph)
+        for is_url, piece in split_urls(text.strip("\n"))
     )
-    return made.replace("\n", "<br>\n")
+    parts = _BLANK.split(made) if "\n\n\n" in made else made.split("\n\n")  # a tenth of the time
+    paragraphs = [part.replace("\n", "<br>\n") for part in parts if part.strip()]
+    return "\n".join([f"<p>{part}</p>" for part in paragraphs])
 
 
 def _shown(url: str) -> str:

@@ -6,7 +6,7 @@ that can only say what it knows cannot loop, call or invent a default (L6).
 
 import difflib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from jinja2 import TemplateSyntaxError, nodes
@@ -97,6 +97,12 @@ def variables_of(wording: Wording) -> frozenset[str]:
     return frozenset().union(*(variables(part) for part in parts if part))
 
 
+def required(template_source: str) -> frozenset[str]:
+    """The names that a template cannot be said without: `variables` but for those that it only says
+    where it has asked for them. Raises jinja2.TemplateSyntaxError."""
+    return frozenset(_required(_PARSER.parse(template_source), frozenset()))
+
+
 def fixed_length(template_source: str) -> int:
     """Characters that a template says whatever the values are: its text without the variables, the
     shortest arm of each `{% if %}`. 0 for a template that cannot be read."""
@@ -161,6 +167,36 @@ def _names(node: nodes.Node) -> Iterator[tuple[int, str]]:
         return
     for child in node.iter_child_nodes():
         yield from _names(child)
+
+
+def _required(node: nodes.Node, guarded: frozenset[str]) -> Iterable[str]:
+    """The names that must be known. `{% if fact.x %}` makes `fact.x` optional in its own arm: there
+    the author has said in so many words what happens without it."""
+    if isinstance(node, nodes.If):
+        for arm in (node, *node.elif_):
+            asked = _asked(arm.test)
+            yield from (() if asked else _required(arm.test, guarded))
+            for child in arm.body:
+                yield from _required(child, guarded | asked)
+        for child in node.else_:
+            yield from _required(child, guarded)
+        return
+    name = _dotted(node)
+    if name is not None:
+        if name not in guarded:
+            yield name
+        return
+    for child in node.iter_child_nodes():
+        yield from _required(child, guarded)
+
+
+def _asked(test: nodes.Node) -> frozenset[str]:
+    """The names whose presence `test` asks for: `x`, `x and y`; empty for any other test."""
+    if isinstance(test, nodes.And):
+        left, right = _asked(test.left), _asked(test.right)
+        return left | right if left and right else frozenset()
+    name = _dotted(test)
+    return frozenset() if name is None else frozenset({name})
 
 
 def _fixed(node: nodes.Node) -> int:
