@@ -57,11 +57,11 @@ def become(actor: Actor | None) -> None:
 
 
 @contextmanager
-def acts(actor: Actor | None) -> Iterator[None]:
+def acts(actor: Actor) -> Iterator[Actor]:
     """`actor` acts within the block."""
     token = _acting.set(actor)
     try:
-        yield
+        yield actor
     finally:
         _acting.reset(token)
 

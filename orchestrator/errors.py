@@ -64,6 +64,13 @@ class SlotTaken(Conflict):
     slug = "slot-taken"
 
 
+class TooManyTries(AvtaleError):
+    """Somebody tried too often; wait a while. `retry_after`: seconds."""
+
+    status_code = 429
+    slug = "too-many-tries"
+
+
 class TooLarge(AvtaleError):
     """The body is larger than this door takes."""
 

@@ -11,7 +11,11 @@ depends_on: None = None
 
 # Of each table that people change: which changes, what is never shown, what is no news.
 WATCHED: dict[str, tuple[str, str, str]] = {
-    "users": ("insert or update or delete", "password_hash,totp_secret,totp_offered", "totp_step"),
+    "users": (
+        "insert or update or delete",
+        "password_hash,totp_secret,totp_offered",
+        "totp_step,signed_in_at",
+    ),
     "recovery_codes": ("insert or update or delete", "code_hash", ""),
     "api_keys": ("insert or update or delete", "secret_hash", "used_at"),
     "senders": ("insert or update or delete", "secrets", ""),

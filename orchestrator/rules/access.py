@@ -54,14 +54,13 @@ def reach_of(role: str, action: str) -> Reach:
     return Reach(read if verb == "read" else write or read)
 
 
-def reach_with(role: str, granted: Iterable[str], action: str) -> Reach:
-    """The same for an API key: its role bounds what its scopes grant."""
-    return reach_of(role, action) if scopes.allows(granted, action) else Reach.NONE
-
-
-def lesser(first: str, second: str) -> str:
-    """Of two roles the one that reaches less far: a key of a user never outgrows that user."""
-    return max(first, second, key=ROLES.index)
+def reach_with(roles: Iterable[str], granted: Iterable[str], action: str) -> Reach:
+    """The same for an API key: its roles, its own and that of the user whom it belongs to, each
+    bound what its scopes grant."""
+    if not scopes.allows(granted, action):
+        return Reach.NONE
+    reached = [reach_of(role, action) for role in roles]
+    return min(reached, key=tuple(Reach).index, default=Reach.NONE)
 
 
 def resources() -> tuple[str, ...]:

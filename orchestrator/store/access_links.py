@@ -39,7 +39,8 @@ async def use(conn: AsyncConnection, token_hash: bytes, now: datetime) -> RowMap
         .values(used_at=now)
         .returning(access_links)
     )
-    return rows.mappings().first()
+    used: RowMapping | None = rows.mappings().first()
+    return used
 
 
 async def void(conn: AsyncConnection, *, kind: str | None = None, user_id: UUID | None) -> None:

@@ -45,6 +45,17 @@ async def of_channels(conn: AsyncConnection, channels: Collection[str]) -> dict[
     return {row["id"]: row for row in rows.mappings()}
 
 
+async def oldest_of(conn: AsyncConnection, channel: str) -> RowMapping | None:
+    """The oldest sender of a channel that is not paused."""
+    rows = await conn.execute(
+        select(senders)
+        .where(senders.c.channel == channel, senders.c.paused_at.is_(None))
+        .order_by(senders.c.created_at, senders.c.id)
+        .limit(1)
+    )
+    return rows.mappings().first()
+
+
 async def get(conn: AsyncConnection, sender_id: UUID) -> RowMapping:
     """One sender. Raises NotFound."""
     row = (await of_ids(conn, [sender_id])).get(sender_id)
