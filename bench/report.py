@@ -93,12 +93,12 @@ def stages(data: Data) -> str:
     for one in of_kind(data, "reading"):
         about = one["notes"].get("table")
         if about:
-            lines += [f"| {one['name']} | {one['unit']} | |", "|---|---:|---|"]
+            lines += ["", f"| {one['name']} | {one['unit']} | |", "|---|---:|---|"]
             lines += [
                 f"| {name} | {spread(each)} | {about.get(name, '')} |"
                 for name, each in one["values"].items()
             ]
-    return "\n".join(lines)
+    return "\n".join(lines[1:])
 
 
 def growths(data: Data) -> str:
