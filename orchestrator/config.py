@@ -62,6 +62,9 @@ class Settings(BaseSettings):
         gt=0,
         description="what could have left longer ago than this waits for a person (`avtale late`)",
     )
+    start_lock: Path | None = Field(
+        None, description="set by `avtale up` for its children: wait while it prepares the database"
+    )
     sandbox: bool = False
     faults: bool = Field(False, description="this is a test of faults: crash points may be armed")
     crash_at: str = Field("", description="NAME:N[:kill|:stop] of channels/crash_points.py")

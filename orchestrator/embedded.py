@@ -16,7 +16,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -25,6 +25,7 @@ from orchestrator.errors import SetupError
 from orchestrator.processes import child_setup, end, end_orphan
 
 _SOCKET_PATH_LIMIT = 100  # sun_path is 108 bytes, and PostgreSQL appends ".s.PGSQL.5432.lock"
+_LOOK_SECONDS = 0.01  # between looks at what starts
 _START_SECONDS = 300.0  # crash recovery of a large database takes its time
 
 
@@ -104,6 +105,7 @@ class Embedded:
         self._lock: int | None = None
         self._postgres: subprocess.Popen[bytes] | None = None
         self._redis: subprocess.Popen[bytes] | None = None
+        self._making: subprocess.Popen[bytes] | None = None  # what makes the cluster
         self._sockets = self._socket_dir()
 
     def _socket_dir(self) -> Path:
@@ -135,18 +137,26 @@ class Embedded:
 
     def start(self) -> Endpoints:
         """Start what is not running and wait until it answers."""
+        for _ in self.starting():
+            time.sleep(_LOOK_SECONDS)
+        return self.endpoints
+
+    def starting(self) -> Iterator[None]:
+        """`start` in steps, for who has something else to do meanwhile: comes back whenever it has
+        to wait. To be driven from the thread that lives as long as the process (`revive_redis`)."""
         for directory in (self.data_dir, self._sockets):
             _private_dir(directory)
         self._take_lock()
         try:
             if self._want_redis:
-                self.start_redis()
+                self._launch_redis()
             if self._want_postgres:
-                self._start_postgres()
+                yield from self._starting_postgres()
+            if self._want_redis:
+                yield from self._redis_waits()
         except BaseException:
             self.stop()
             raise
-        return self.endpoints
 
     def _take_lock(self) -> None:
         handle = os.open(self.data_dir / "avtale.lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -165,39 +175,48 @@ class Embedded:
     def _cluster(self) -> Path:
         return self.data_dir / "postgres"
 
-    def _run(self, *command: str | Path, say: str = "") -> None:
-        done = subprocess.run(
-            [str(part) for part in command],
-            preexec_fn=child_setup(signal.SIGKILL, drop_root=os.geteuid() == 0),
-            input=say,
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode and "root" in done.stderr:
+    def _run(self, *command: str | Path, say: str = "") -> Iterator[None]:
+        with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as errors:
+            given.write(say.encode())
+            given.seek(0)
+            self._making = subprocess.Popen(
+                [str(part) for part in command],
+                preexec_fn=child_setup(signal.SIGKILL, drop_root=os.geteuid() == 0),
+                stdin=given,
+                stdout=subprocess.DEVNULL,
+                stderr=errors,
+                process_group=0,  # a Ctrl-C at the terminal is ours to pass on
+            )
+            while self._making.poll() is None:
+                yield
+            errors.seek(0)
+            words = errors.read().decode(errors="replace")
+        code, self._making = self._making.returncode, None
+        if code and "root" in words:
             raise SetupError(
                 "PostgreSQL refuses to run as root, and this machine allows no user namespace to "
                 "hide it in: start avtale as an ordinary user, or set AVTALE_DATABASE_URL."
             )
-        if done.returncode:
-            raise SetupError(f"{Path(command[0]).name} failed: {done.stderr.strip()[-500:]}")
+        if code:
+            raise SetupError(f"{Path(command[0]).name} failed: {words.strip()[-500:]}")
 
-    def _make_cluster(self) -> None:
+    def _making_cluster(self) -> Iterator[None]:
         """A cluster with an empty database `avtale`, in place at once or not at all."""
         staging = self.data_dir / "postgres.new"
         shutil.rmtree(staging, ignore_errors=True)
-        self._run(
+        yield from self._run(
             *(postgres_bin("initdb"), "-D", staging, "-U", "avtale", "-E", "UTF8"),
             *("--locale=C.UTF-8", "--auth=trust", "--no-sync", "--no-instructions"),
         )
-        self._run(
+        yield from self._run(
             *(postgres_bin("postgres"), "--single", "-D", staging, "template1"),
             say="create database avtale\n",
         )
         staging.rename(self._cluster)
 
-    def _start_postgres(self) -> None:
+    def _starting_postgres(self) -> Iterator[None]:
         if not (self._cluster / "PG_VERSION").exists():
-            self._make_cluster()
+            yield from self._making_cluster()
         end_orphan(self._cluster / "postmaster.pid", str(self._cluster), signal.SIGINT)
         log = (self.data_dir / "postgres.log").open("ab")
         self._postgres = subprocess.Popen(
@@ -214,7 +233,7 @@ class Embedded:
             process_group=0,
         )
         log.close()
-        self._wait(self._postgres, self._postgres_answers, "postgres")
+        yield from self._wait(self._postgres, self._postgres_answers, "postgres")
 
     def _postgres_answers(self) -> bool:
         # The last line of postmaster.pid is the server's own word on its state.
@@ -227,6 +246,15 @@ class Embedded:
 
     def start_redis(self) -> None:
         """Start Valkey with an append-only file (apart: tests take it away and back)."""
+        self._launch_redis()
+        for _ in self._redis_waits():
+            time.sleep(_LOOK_SECONDS)
+
+    def _redis_waits(self) -> Iterator[None]:
+        assert self._redis is not None
+        yield from self._wait(self._redis, lambda: _pong(self._sockets / "redis.sock"), "redis")
+
+    def _launch_redis(self) -> None:
         home = self.data_dir / "redis"
         home.mkdir(exist_ok=True, mode=0o700)
         address = self._sockets / "redis.sock"
@@ -247,7 +275,6 @@ class Embedded:
         )
         log.close()
         (home / "redis.pid").write_text(f"{self._redis.pid}\n")
-        self._wait(self._redis, lambda: _pong(address), "redis")
 
     def revive_redis(self) -> bool:
         """Start our Valkey again if it has ended; whether it had. In the thread that lives as long
@@ -262,7 +289,9 @@ class Embedded:
         end(self._redis, signal.SIGKILL if kill else signal.SIGTERM)
         self._redis = None
 
-    def _wait(self, child: subprocess.Popen[bytes], ready: Callable[[], bool], name: str) -> None:
+    def _wait(
+        self, child: subprocess.Popen[bytes], ready: Callable[[], bool], name: str
+    ) -> Iterator[None]:
         deadline = time.monotonic() + _START_SECONDS
         while not ready():
             if child.poll() is not None:
@@ -270,13 +299,14 @@ class Embedded:
                 raise SetupError(f"{name} did not start: {log.strip()[-600:]}")
             if time.monotonic() > deadline:
                 raise SetupError(f"{name} did not answer within {_START_SECONDS:.0f} s.")
-            time.sleep(0.01)
+            yield
 
     def stop(self) -> None:
         """End both servers cleanly and give the directory back. Safe to call twice."""
+        end(self._making, signal.SIGKILL)
         end(self._postgres, signal.SIGINT)
         end(self._redis, signal.SIGTERM)
-        self._postgres = self._redis = None
+        self._postgres = self._redis = self._making = None
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None

@@ -12,14 +12,14 @@ import secrets
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
-import httpx
 from pydantic import SecretStr
 
-from orchestrator import endpoints, migrate
+from orchestrator import endpoints, migrate, start_lock
 from orchestrator.config import Settings
 from orchestrator.db import check_server, make_engine
 from orchestrator.embedded import Embedded
@@ -32,6 +32,7 @@ Guest = Callable[[Settings], Awaitable[int | None]]
 
 _READY_SECONDS = 60.0
 _LOOK_SECONDS = 1.0
+_STEP_SECONDS = 0.01
 API = Child("api", ("-m", "orchestrator.cli", "api"))
 WORKER = Child("worker", ("-m", "orchestrator.cli", "worker"))
 SANDBOX = Child("mail", ("-m", "orchestrator.sandbox.post_office"))
@@ -58,15 +59,23 @@ def run(settings: Settings, say: Say, guest: Guest, *, fast: bool = False) -> in
 
     `fast` gives up durability for speed, for data that is thrown away. Raises SetupError.
     """
-    with _servers(settings, fast=fast) as servers:
-        database_url, redis_url = _urls(settings, servers)
+    servers = _servers(settings, fast=fast)
+    try:
+        steps = servers.starting()
+        next(steps, None)  # it has the data directory, and what takes longest is under way
         _require_port(settings)  # after the data directory: its own words are the better ones
+        database_url, redis_url = _urls(settings, servers)
         complete = _with_secrets(settings).model_copy(
-            update={"database_url": database_url, "redis_url": redis_url}
+            update={
+                "database_url": database_url,
+                "redis_url": redis_url,
+                "start_lock": settings.data_dir.resolve() / "starting.lock",
+            }
         )
-        asyncio.run(_prepare_database(complete, ours=settings.database_url is None))
-        with _note(complete):
-            return asyncio.run(_stay(complete, say, guest, servers))
+        ours = settings.database_url is None
+        return asyncio.run(_stay(complete, say, guest, servers, _prepare(steps, complete, ours)))
+    finally:
+        servers.stop()
 
 
 def _servers(settings: Settings, *, fast: bool) -> Embedded:
@@ -131,7 +140,10 @@ def _write_private(path: Path, text: str) -> None:
     partial.rename(path)
 
 
-async def _prepare_database(settings: Settings, *, ours: bool) -> None:
+async def _prepare(steps: Iterator[None], settings: Settings, ours: bool) -> None:
+    """Wait for the servers; bring our own database to the newest migration."""
+    for _ in steps:
+        await asyncio.sleep(_STEP_SECONDS)
     assert settings.database_url is not None
     engine = make_engine(settings.database_url, pool_size=1)
     try:
@@ -185,16 +197,54 @@ async def _keep_redis(servers: Embedded, say: Say) -> None:
             await asyncio.sleep(_LOOK_SECONDS * 10)
 
 
-async def _stay(settings: Settings, say: Say, guest: Guest, servers: Embedded) -> int:
+async def _stay(
+    settings: Settings,
+    say: Say,
+    guest: Guest,
+    servers: Embedded,
+    preparing: Coroutine[None, None, None],
+) -> int:
     supervisor = Supervisor(environment(settings), say)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(number, supervisor.stop.set)
-    children = [API, WORKER, *((SANDBOX,) if settings.sandbox else ())]
-    keeping = [asyncio.create_task(supervisor.keep(child)) for child in children]
+    stopping = asyncio.create_task(supervisor.stop.wait())
+    keeping: list[asyncio.Task[None]] = []
+    try:
+        assert settings.start_lock is not None
+        with start_lock.held(settings.start_lock):
+            # They load their code while the servers start, and wait for the lock.
+            keeping += [asyncio.create_task(supervisor.keep(child)) for child in (API, WORKER)]
+            if not await _unless(stopping, preparing):
+                return 0
+        if settings.sandbox:
+            keeping.append(asyncio.create_task(supervisor.keep(SANDBOX)))
+        with _note(settings):
+            return await _serve(settings, say, guest, servers, stopping)
+    finally:
+        supervisor.stop.set()
+        await asyncio.gather(*keeping)
+
+
+async def _unless(stopping: asyncio.Task[Any], work: Coroutine[None, None, None]) -> bool:
+    """Whether `work` was done before the stop came. Raises what it raises."""
+    doing = asyncio.create_task(work)
+    await asyncio.wait({doing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    if doing.done():
+        doing.result()
+        return True
+    doing.cancel()
+    with suppress(asyncio.CancelledError):
+        await doing
+    return False
+
+
+async def _serve(
+    settings: Settings, say: Say, guest: Guest, servers: Embedded, stopping: asyncio.Task[Any]
+) -> int:
+    """Until the guest says so or the stop comes."""
     reviving = asyncio.create_task(_keep_redis(servers, say))
     visit = asyncio.create_task(_visit(settings, guest))
-    stopping = asyncio.create_task(supervisor.stop.wait())
     try:
         done, _ = await asyncio.wait({visit, stopping}, return_when=asyncio.FIRST_COMPLETED)
         if visit in done and (code := visit.result()) is not None:
@@ -205,8 +255,6 @@ async def _stay(settings: Settings, say: Say, guest: Guest, servers: Embedded) -
     finally:
         visit.cancel()
         reviving.cancel()
-        supervisor.stop.set()
-        await asyncio.gather(*keeping)
         with suppress(asyncio.CancelledError):
             await visit
 
@@ -220,6 +268,8 @@ async def _visit(settings: Settings, guest: Guest) -> int | None:
 async def wait_ready(address: str, *, path: str = "/readyz") -> None:
     """Wait until the service says that it is ready. Raises SetupError when it does not in time."""
     last = "no answer"
+    import httpx  # while the children load their own code
+
     async with httpx.AsyncClient(timeout=2, trust_env=False) as client:
         deadline = asyncio.get_running_loop().time() + _READY_SECONDS
         while asyncio.get_running_loop().time() < deadline:

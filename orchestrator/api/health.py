@@ -22,6 +22,7 @@ from orchestrator.wiring import App
 log = structlog.get_logger()
 
 _FRESH = 1.0  # seconds that one look serves everybody who asks
+_FRESH_AT_START = 0.05  # the same until a worker lives: whoever starts us waits for it
 _PATIENCE = 3.0
 
 router = APIRouter(tags=["health"], include_in_schema=False)
@@ -41,7 +42,8 @@ class Watch:
     async def look(self) -> tuple[store.Pulse | None, str | None]:
         """The pulse, or why there is none."""
         async with self._lock:
-            if time.monotonic() - self._at > _FRESH:
+            starting = self._pulse is not None and not readiness.lives(self._pulse.beat_age)
+            if time.monotonic() - self._at > (min(_FRESH, _FRESH_AT_START) if starting else _FRESH):
                 await self._look()
                 self._at = time.monotonic()
             return self._pulse, self._trouble

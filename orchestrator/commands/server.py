@@ -11,6 +11,7 @@ from orchestrator.commands.common import err, guarded
 from orchestrator.commands.common import settings as read_settings
 from orchestrator.db import check_server, make_engine
 from orchestrator.errors import SetupError
+from orchestrator.loading import loading
 
 app = typer.Typer(help="Run and migrate an installation.")
 
@@ -24,12 +25,14 @@ def api(
     ] = None,
 ) -> None:
     """Serve the JSON API and the prospects' pages."""
-    import uvicorn  # a second of imports that no other command needs
+    with loading():
+        import uvicorn  # a second of imports that no other command needs
 
     settings = read_settings()
 
     async def ready() -> None:
-        importlib.import_module("orchestrator.api.app")  # while `avtale up` prepares the database
+        with loading():
+            importlib.import_module("orchestrator.api.app")  # while `avtale up` makes a database
         start_lock.wait(settings.start_lock)
         await _check(_database_url())
 
@@ -61,7 +64,8 @@ def worker() -> None:
     logs.configure(level=settings.log_level, as_json=settings.log_json)
 
     async def work() -> None:
-        module = importlib.import_module("orchestrator.worker")
+        with loading():
+            module = importlib.import_module("orchestrator.worker")
         start_lock.wait(settings.start_lock)
         await module.main(settings)
 

@@ -11,13 +11,14 @@ from orchestrator.rules import opt_out
 from orchestrator.rules.dates import find_date
 from orchestrator.rules.mail.parts import ADDRESS
 from orchestrator.rules.meaning_words import Language, Words, shipped
+from orchestrator.rules.patterns import lazy
 
 Meaning = Literal["interested", "stop", "no", "not_now", "wrong_person", "question", "unclear"]
 
 _LIMIT = 3000  # characters: who writes more is not giving a short answer
 _END = re.compile(r"[.!?\n;]")  # of a sentence
 _MANY = 200  # words: rules this small do not understand a long letter
-_NAME = re.compile(
+_NAME = lazy(
     r"(?i:\b(?:contact|ask|(?:talk|speak|write|reach out|turn)(?: to| with)?|try|e-?mail|"
     r"(?:ta )?kontakte?(?: med)?|(?:snakk|prat|tal)e? med|spør|spørg|skriv til|hør med|"
     r"henvend (?:deg|dere|dig|jer) til|kontakta|prata med|fråga|tala med|vänd (?:dig|er) till|"
@@ -29,7 +30,7 @@ _NAME = re.compile(
     r"sjef|daglig leder|chef|instead|please),? ){0,4})"
     r"(?P<name>[A-ZÆØÅÄÖÜ][\w'-]+(?: (?:von |van |de )?[A-ZÆØÅÄÖÜ][\w'-]+){0,3})"
 )
-_NAMED = re.compile(
+_NAMED = lazy(
     r"(?P<name>[A-ZÆØÅÄÖÜ][\w'-]+(?: [A-ZÆØÅÄÖÜ][\w'-]+){0,3})"
     r"(?i: (?:is|er|är|ist) (?:the right|responsible|in charge|the one|rett|riktig|ansvarlig|"
     r"ansvarig|den rette|rätt|zuständig|verantwortlich|der richtige|die richtige)"

@@ -18,11 +18,16 @@ class Check:
     detail: str
 
 
+def lives(beat_age: float | None) -> bool:
+    """Whether a worker with this heartbeat is alive."""
+    return beat_age is not None and beat_age <= BEAT_LIMIT
+
+
 def worker(beat_age: float | None) -> Check:
     """Without a worker nothing is planned, sent or read."""
     if beat_age is None:
         return Check("worker", "failing", "no worker has ever run: start `avtale worker`")
-    if beat_age > BEAT_LIMIT:
+    if not lives(beat_age):
         return Check("worker", "failing", f"the last heartbeat is {beat_age:.0f} s old")
     return Check("worker", "ok", f"the last heartbeat is {beat_age:.0f} s old")
 

@@ -5,14 +5,15 @@ import re
 from orchestrator.rules.mail import parts
 from orchestrator.rules.mail.parts import ADDRESS, Mail
 from orchestrator.rules.mail.report import Report
+from orchestrator.rules.patterns import lazy
 
 _SUFFIX = re.compile(r"[-+](?:admin|owner|request|help|bounces|noreply)@")
 # The servants of a list (RFC 2142, 6), and the names of the programs that keep one.
-_SERVANT = re.compile(
+_SERVANT = lazy(
     rf"(?i)(?:{_SUFFIX.pattern}"
     r"|^(?:majordomo|listserv|sympa|mailman|ezmlm|fml)(?:[-+][\w-]{1,20})?@)"
 )
-_REFUSED = re.compile(
+_REFUSED = lazy(
     r"(?i)not (?:a |an? \w+ )?(?:member|subscriber|subscribed)\b"
     r"|only (?:\w+ )?(?:members|subscribers)\b|non-?(?:members|subscribers)\b"
     r"|not (?:allowed|authori[sz]ed|permitted) to (?:post|send|submit)"
@@ -20,7 +21,7 @@ _REFUSED = re.compile(
 )
 _AGAIN = re.compile(r"(?i)duplicated? message-?id|loop (?:alert|detected)|mail loop")
 _WAITS = re.compile(r"(?i)awaits|is being held|waiting for|moderator approval|confirm")
-_LIST = re.compile(
+_LIST = lazy(
     rf"(?i)\blist\W{{1,5}}({ADDRESS.pattern})|({ADDRESS.pattern})\W{{1,3}}(?:mailing )?list\b"
 )
 _ANSWERS = re.compile(r"(?i)\s*(?:re|sv|aw|vs|antw)\s*:")
