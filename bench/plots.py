@@ -1,6 +1,8 @@
 """The pictures of `docs/performance.md`: ratios beside their bounds, costs as work grows."""
 
+import math
 from pathlib import Path
+from statistics import mean
 
 from bench import report
 from bench.report import Data
@@ -29,9 +31,9 @@ def growth(data: Data) -> Picture | None:
 def _panel(picture: Picture, one: Data, left: float, top: float) -> None:
     sizes, costs = one["sizes"], one["costs"]
     x = Log.around(sizes, left + 52, left + _PANEL - 12)
-    y = Log.around(
-        [cost[name] for cost in costs for name in ("least", "most")], top + _HIGH - 34, top + 44
-    )
+    ends = [cost[name] for cost in costs for name in ("least", "most")]
+    fitted = [cost for _, cost in _fitted(one)]
+    y = Log.around([*ends, *fitted], top + _HIGH - 34, top + 44)
     picture.words(left + 8, top + 16, one["name"], "title")
     exponent = "" if one["exponent"] is None else f", grows as size^{one['exponent']:.2f}"
     picture.words(left + 8, top + 32, f"{one['unit']}{exponent}", "faint")
@@ -42,10 +44,24 @@ def _panel(picture: Picture, one: Data, left: float, top: float) -> None:
         picture.line(x.start, y.at(value), x.end, y.at(value), "grid")
         picture.words(x.start - 6, y.at(value) + 4, short(value), "faint end")
     points = [(x.at(size), y.at(cost["median"])) for size, cost in zip(sizes, costs, strict=True)]
-    picture.path(points, "a")
+    picture.path([(x.at(size), y.at(cost)) for size, cost in _fitted(one)], "a dash")
     for (at, median), cost in zip(points, costs, strict=True):
         picture.line(at, y.at(cost["least"]), at, y.at(cost["most"]), "a thin")
         picture.dot(at, median, "a")
+    for (at, median), cost, kind in (
+        (points[0], costs[0], ""),
+        (points[-1], costs[-1], "end"),
+    ):
+        picture.words(at, max(median - 9, y.end + 10), report.number(cost["median"]), kind)
+
+
+def _fitted(one: Data) -> list[tuple[float, float]]:
+    """The power of the size that goes through the medians, at the least and at the largest size."""
+    if one["exponent"] is None:
+        return []
+    sizes, medians = one["sizes"], [cost["median"] for cost in one["costs"]]
+    at, level = (math.exp(mean(map(math.log, each))) for each in (sizes, medians))
+    return [(size, level * (size / at) ** one["exponent"]) for size in (sizes[0], sizes[-1])]
 
 
 def ratios(data: Data) -> Picture | None:

@@ -1,4 +1,4 @@
-"""What Python's CPU time goes to: a look at the stack at each tick (4 ms where Linux has 250 Hz)."""
+"""What Python's CPU goes to: a look at the stack at each tick (4 ms where Linux has 250 Hz)."""
 
 import signal
 from collections import Counter
