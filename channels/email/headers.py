@@ -7,21 +7,30 @@ docs/decisions/0006-mime-by-hand.md. Tests read every result back with the parse
 import re
 
 _FOLD = 76  # characters a line, name included
+_WORD = 66  # the longest that is not encoded, so that it can be folded
+_PHRASE = 60
 # C0, DEL, C1 and the two separators that some parser takes for the end of a line.
 _FORBIDDEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _ATOMS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+# What needs no folding and no quoting, as most names and subjects: words, single spaces between,
+# without "=" (an encoded word begins with "=?").
+_SIMPLE = re.compile("[!-<>-~]+(?: [!-<>-~]+)*")
+_SIMPLE_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/^_`{|}~-]+)*")
+_TOKEN = re.compile("[!-~]{1,900}")
 _WORD_SAFE = frozenset(b"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789!*+-/")
 
 
 def clean(name: str, value: str) -> str:
     """`value`, checked. Raises ValueError for what could end the line or the header."""
-    if _FORBIDDEN.search(value):
+    if not value.isprintable() and _FORBIDDEN.search(value):  # what is printable is none of them
         raise ValueError(f"{name} holds a line break or control character")
     return value
 
 
 def unstructured(name: str, value: str) -> bytes:
     """A header of free text such as Subject."""
+    if len(value) <= _WORD and len(name) + 2 + len(value) <= _FOLD and _SIMPLE.fullmatch(value):
+        return f"{name}: {value}\r\n".encode("ascii")
     clean(name, value)
     if _is_plain(value) and len(name) + 2 + len(value) <= 900:
         return _fold(name, value)
@@ -31,11 +40,14 @@ def unstructured(name: str, value: str) -> bytes:
 def address(name: str, display_name: str, addr_spec: str) -> bytes:
     """A header of one mailbox. `addr_spec` is canonical."""
     clean(name, addr_spec)
-    shown = " ".join(clean(name, display_name).split())
-    if not shown:
-        return f"{name}: {addr_spec}\r\n".encode("ascii")
-    phrase = _phrase(shown, len(name) + 2)
-    last_line = phrase.rpartition("\n")[2]
+    if len(display_name) <= _PHRASE and _SIMPLE_PHRASE.fullmatch(display_name):
+        phrase = last_line = display_name
+    else:
+        shown = " ".join(clean(name, display_name).split())
+        if not shown:
+            return f"{name}: {addr_spec}\r\n".encode("ascii")
+        phrase = _phrase(shown, len(name) + 2)
+        last_line = phrase.rpartition("\n")[2]
     gap = "\r\n " if len(last_line) + len(addr_spec) + len(name) + 5 > _FOLD else " "
     return f"{name}: {phrase}{gap}<{addr_spec}>\r\n".encode("ascii")
 
@@ -43,6 +55,8 @@ def address(name: str, display_name: str, addr_spec: str) -> bytes:
 def tokens(name: str, values: list[str]) -> bytes:
     """A header of tokens without spaces, one a line: Message-IDs, URLs."""
     for value in values:
+        if _TOKEN.fullmatch(value):
+            continue
         clean(name, value)
         if not value.isascii() or " " in value or len(value) > 900:
             raise ValueError(f"{name} holds something that is no token")
@@ -56,7 +70,7 @@ def _is_plain(value: str) -> bool:
         value.isascii()
         and "=?" not in value
         and value == " ".join(value.split())
-        and all(len(word) <= 66 for word in value.split(" "))
+        and all(len(word) <= _WORD for word in value.split(" "))
     )
 
 
@@ -72,12 +86,28 @@ def _fold(name: str, value: str) -> bytes:
 
 
 def _phrase(value: str, offset: int) -> str:
-    if not _is_plain(value) or len(value) > 60:
+    if not _is_plain(value) or len(value) > _PHRASE:
         return _words(value, offset)
     if _ATOMS.fullmatch(value):
         return value
     quoted = value.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{quoted}"'
+
+
+class _Coded(dict[str, str]):
+    """A character as the Q encoding writes it, kept for the few that a language uses."""
+
+    def __missing__(self, character: str) -> str:
+        made = "".join(
+            "_" if byte == 0x20 else chr(byte) if byte in _WORD_SAFE else f"={byte:02X}"
+            for byte in character.encode()
+        )
+        if len(self) < 1024:
+            self[character] = made
+        return made
+
+
+_CODED = _Coded()
 
 
 def _words(value: str, offset: int) -> str:
@@ -87,11 +117,11 @@ def _words(value: str, offset: int) -> str:
     or digit is written out, so that the words are good in a phrase too (RFC 2047 5.3).
     """
     words, current, room = [], "", 75 - 12 - min(offset, 30)
-    for character in value:
-        coded = "".join(
-            "_" if byte == 0x20 else chr(byte) if byte in _WORD_SAFE else f"={byte:02X}"
-            for byte in character.encode()
-        )
+    characters = [_CODED[character] for character in value]
+    whole = "".join(characters)
+    if len(whole) <= room:  # most subjects: 4 us, where `email.header.Header` takes 50
+        return f"=?utf-8?q?{whole}?="
+    for coded in characters:
         if len(current) + len(coded) > room:
             words.append(current)
             current, room = "", 75 - 12

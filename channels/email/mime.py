@@ -12,7 +12,9 @@ The same draft gives the same bytes: nothing here asks for the time or for rando
 import base64
 import binascii
 import re
+from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from functools import lru_cache
 from hashlib import sha256
 
 from channels.base import Account, Attachment, Draft
@@ -22,6 +24,11 @@ from channels.email.settings import EmailSettings
 from channels.email.sources import tags
 
 MAX_BYTES = 10 * 1024 * 1024
+_PLAIN, _HTML = (
+    f"Content-Type: text/{subtype}; charset=utf-8\r\n"
+    "Content-Transfer-Encoding: quoted-printable\r\n\r\n".encode()
+    for subtype in ("plain", "html")
+)
 _MESSAGE_ID = re.compile(r"<[^\s<>@]+@[^\s<>@]+>")
 _TOKEN = re.compile(r"[a-z0-9]{8,60}")
 _CONTENT_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+(?:; ?[a-z0-9-]+=[A-Za-z0-9.\"-]+)*")
@@ -33,9 +40,9 @@ _TO = re.compile(rb"^To: (?:[^\r\n]*(?:\r\n [^\r\n]*)*?<)?([^\s<>]+@[^\s<>]+?)>?
 
 def build(account: Account, settings: EmailSettings, draft: Draft) -> bytes:
     """The mail of `draft` with CRLF lines, before dot-stuffing. Raises ValueError."""
-    head = b"".join(_headers(account, settings, draft))
+    lines = _headers(account, settings, draft)
     content_type, body = _content(draft)
-    mail = head + b"MIME-Version: 1.0\r\n" + content_type + b"\r\n" + body
+    mail = b"".join((*lines, b"MIME-Version: 1.0\r\n", content_type, b"\r\n", body))
     if len(mail) > MAX_BYTES:
         raise ValueError("the mail is larger than 10 MiB")
     return mail
@@ -73,8 +80,8 @@ def is_to(payload: bytes, recipient: str) -> bool:
 
 def _headers(account: Account, settings: EmailSettings, draft: Draft) -> list[bytes]:
     lines = [
-        _date(draft),
-        address("From", account.display_name, account.address),
+        _date(draft.date.replace(tzinfo=None), draft.date.utcoffset()),
+        _from(account.display_name, account.address),
     ]
     if settings.address_tokens and draft.reply_token is not None:
         if not _TOKEN.fullmatch(draft.reply_token):
@@ -111,11 +118,19 @@ def carries(payload: bytes, header: str, value: str) -> bool:
     return f"{header}: {value}".encode() in head
 
 
-def _date(draft: Draft) -> bytes:
-    """The Date header. Raises ValueError for a time without a zone."""
-    if draft.date.tzinfo is None:
+@lru_cache(maxsize=256)
+def _from(display_name: str, mailbox: str) -> bytes:
+    """The From header, made once for each account."""
+    return address("From", display_name, mailbox)
+
+
+# By what the clock shows and the offset apart: times that are equal may be in different zones.
+@lru_cache(maxsize=256)
+def _date(shown: datetime, offset: timedelta | None) -> bytes:
+    """The Date header, made once for a batch. Raises ValueError for a time without a zone."""
+    if offset is None:
         raise ValueError("the date has no zone")
-    return f"Date: {format_datetime(draft.date)}\r\n".encode("ascii")
+    return f"Date: {format_datetime(shown.replace(tzinfo=timezone(offset)))}\r\n".encode("ascii")
 
 
 def _id(value: str) -> str:
@@ -133,9 +148,9 @@ def _url(value: str) -> str:
 def _content(draft: Draft) -> tuple[bytes, bytes]:
     """The Content-Type header of the whole and its body."""
     seed = sha256(draft.rfc_message_id.encode()).hexdigest()[:24]
-    parts = [_text("plain", draft.text)]
+    parts = [_text(_PLAIN, draft.text)]
     if draft.html is not None:
-        parts.append(_text("html", draft.html))
+        parts.append(_text(_HTML, draft.html))
     parts += [_calendar(one) for one in draft.attachments if _is_invitation(one)]
     if len(parts) == 1:
         header, _, body = parts[0].partition(b"\r\n\r\n")
@@ -150,28 +165,24 @@ def _content(draft: Draft) -> tuple[bytes, bytes]:
 
 def _multipart(subtype: str, boundary: str, parts: list[bytes]) -> tuple[bytes, bytes]:
     # "=_" stands in no quoted-printable or base64 text (RFC 2045 6.7), so no part can hold it.
-    mark = b"--" + boundary.encode()
-    inner = b"".join(mark + b"\r\n" + part + b"\r\n" for part in parts)
+    mark = f"--{boundary}\r\n".encode()
     header = f'Content-Type: multipart/{subtype}; boundary="{boundary}"\r\n'
-    return header.encode(), inner + mark + b"--\r\n"
+    inner = (b"\r\n" + mark).join(parts)
+    return header.encode(), b"".join((mark, inner, b"\r\n--", boundary.encode(), b"--\r\n"))
 
 
 def _crlf(text: str) -> bytes:
     """Text with CRLF lines and one at its end. Raises ValueError for half a surrogate pair."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n")
-    lines = lines if lines.endswith("\n") else lines + "\n"
-    if "\x00" in lines:
+    if "\x00" in text:
         raise ValueError("the text holds a NUL")
-    return lines.replace("\n", "\r\n").encode()
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return (text if text.endswith("\n") else text + "\n").replace("\n", "\r\n").encode()
 
 
-def _text(subtype: str, text: str) -> bytes:
+def _text(head: bytes, text: str) -> bytes:
     # Data that begins with CRLF lines makes b2a_qp write its soft breaks as CRLF too.
-    body = binascii.b2a_qp(_crlf(text), istext=True)
-    return (
-        f"Content-Type: text/{subtype}; charset=utf-8\r\n"
-        "Content-Transfer-Encoding: quoted-printable\r\n\r\n"
-    ).encode() + body
+    return head + binascii.b2a_qp(_crlf(text), istext=True)
 
 
 def _base64(content: bytes) -> bytes:

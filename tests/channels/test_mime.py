@@ -3,8 +3,10 @@
 import email
 import email.policy
 import re
+from datetime import UTC, datetime
 from email.message import EmailMessage
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -62,6 +64,37 @@ def test_subject_and_name_come_back_equal(subject: str, name: str) -> None:
     assert to.addr_spec == "ola@prospect.example"
     assert mime.is_to(raw, "ola@prospect.example")
     assert not mime.is_to(raw, "a@prospect.example")
+
+
+# What takes the short way through `headers`, and what only just does not.
+PLAIN = st.lists(
+    st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=1, max_size=70),
+    min_size=1,
+    max_size=12,
+).map(" ".join)
+
+
+@given(subject=PLAIN, name=PLAIN)
+def test_plain_words_come_back_equal(subject: str, name: str) -> None:
+    raw, parsed = built(subject=subject, recipient_name=name)
+    check_wire(raw)
+    assert str(parsed["Subject"]) == subject
+    [to] = parsed["To"].addresses
+    assert to.addr_spec == "ola@prospect.example"
+    assert to.display_name.replace(" ", "") == name.replace(" ", "")
+
+
+def test_times_that_are_equal_keep_their_zones() -> None:
+    shown = []
+    for zone in (UTC, ZoneInfo("Asia/Kolkata"), ZoneInfo("Europe/Oslo"), UTC):
+        _, parsed = built(date=datetime(2026, 11, 24, 9, 0, tzinfo=UTC).astimezone(zone))
+        shown.append(str(parsed["Date"])[-14:])
+    assert shown == ["09:00:00 +0000", "14:30:00 +0530", "10:00:00 +0100", "09:00:00 +0000"]
+
+
+def test_a_time_without_a_zone_is_no_date() -> None:
+    with pytest.raises(ValueError, match="zone"):
+        built(date=datetime(2026, 11, 24, 9, 0))  # noqa: DTZ001 - that is the point
 
 
 @given(text=BODY, html=BODY)
