@@ -40,8 +40,10 @@ def spread(found: Data) -> str:
     return f"{number(found['median'])} ({number(found['least'])} to {number(found['most'])})"
 
 
-def _bound(value: float | None, met: bool | None) -> str:
+def _bound(data: Data, value: float | None, met: bool | None) -> str:
     words = {True: " met", False: " **not met**", None: ""}[met]
+    if data["size"] == "quick":
+        words = " (not judged on this scale)"
     return "" if value is None else f"{value:g}{words}"
 
 
@@ -62,7 +64,7 @@ def comparisons(data: Data) -> str:
     for one in of_kind(data, "comparison"):
         arms, more = one["arms"], one["better"] == "more"
         word = "at least " if more else "at most "
-        bound = _bound(one["at_least"], one["met"])
+        bound = _bound(data, one["at_least"], one["met"])
         lines.append(
             f"| {one['name']} | {spread(arms[one['product']])} {one['unit']} "
             f"| {one['other']}: {spread(arms[one['other']])} | {spread(one['ratio'])} "
@@ -79,7 +81,7 @@ def readings(data: Data) -> str:
             continue  # a table of its own
         shown = ", ".join(f"{name} {spread(each)}" for name, each in one["values"].items())
         first = next(iter(one["values"].values()))["median"]
-        bound = _bound(one["at_most"], one["met"])
+        bound = _bound(data, one["at_most"], one["met"])
         lines.append(
             f"| {one['name']} | {shown} {one['unit']} | {bound and 'at most ' + bound} "
             f"| {_aim(one, first, more=False)} |"
