@@ -166,6 +166,49 @@ class Channel(Protocol):
         ...
 
 
+class Handing(Protocol):
+    """One message on its way."""
+
+    @property
+    def message(self) -> OutboundMessage: ...
+
+    async def pass_point(self) -> bool:
+        """See `PassPoint`."""
+        ...
+
+
+class Feed(Protocol):
+    """Where a connection that stays open gets its messages. Each that `next` gives is answered by
+    `done` once, or handed `back`."""
+
+    def next(self) -> Handing | None:
+        """The next message; None: no more for this connection."""
+        ...
+
+    def done(self, one: Handing, result: SendResult) -> None:
+        """What came of it."""
+        ...
+
+    def back(self, one: Handing) -> None:
+        """Nothing was done about it, and the connection is gone: `next` may give it again."""
+        ...
+
+
+@runtime_checkable
+class Streaming(Protocol):
+    """A channel that keeps a connection open, and may name the next message to the provider before
+    it has answered for the last one."""
+
+    def connections(self, account: Account) -> int:
+        """How many connections this account may have at once."""
+        ...
+
+    async def stream(self, account: Account, feed: Feed) -> None:
+        """Hand over what `feed` gives, one after the other, until it gives nothing. At most one
+        message is past its `pass_point` and unanswered. Raises what `pass_point` raises."""
+        ...
+
+
 @runtime_checkable
 class Testable(Protocol):
     """A channel whose accounts can be looked over before anything is sent by them."""

@@ -213,8 +213,8 @@ MUTANTS: dict[str, Mutant] = {
     "late at the point of no return": Mutant(
         "L5",
         "orchestrator/flows/deliver.py",
-        "passed = claimed.window_open() and await",
-        "passed = await",
+        "self.passed = claimed.window_open() and await",
+        "self.passed = await",
         f"{POINT} -k window",
     ),
     "the clock of a slow claim": Mutant(
@@ -518,9 +518,9 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a refused login tried again and again": Mutant(
         "cap",
-        "orchestrator/sender.py",
-        "if account.id in self._ill:",
-        "if False:",
+        "orchestrator/hands.py",
+        "while lane.ill and lane.waiting:",
+        "while False:",
         f"{PROTOCOL} -k refused_login",
     ),
     "silence after the body is a no": Mutant(
@@ -603,7 +603,7 @@ MUTANTS: dict[str, Mutant] = {
     "sleep while lanes finish": Mutant(
         "lanes",
         "orchestrator/sender.py",
-        "free = lane in self._passed_over and lane not in self._busy()",
+        "free = lane.account.id in self._passed_over and not self._is_busy(lane)",
         "free = False",
         "tests/faults/test_lanes.py -k wakes",
     ),

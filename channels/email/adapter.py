@@ -8,20 +8,20 @@ from channels.base import (
     Account,
     Capabilities,
     Draft,
+    Feed,
     NotSent,
     OutboundMessage,
     PassPoint,
-    Refused,
     SendResult,
     Sent,
     Unknown,
 )
 from channels.email import mime
 from channels.email.address import canonical_address, is_canonical
-from channels.email.classify import Phase
+from channels.email.feeds import Alone, Checked
 from channels.email.imap import find_sent, message_id_of
 from channels.email.pool import Pool
-from channels.email.settings import EVENT_SECRETS, EmailSettings, parse_settings, read_settings
+from channels.email.settings import EVENT_SECRETS, parse_settings, read_settings
 
 
 class EmailChannel:
@@ -52,42 +52,35 @@ class EmailChannel:
 
         Raises what `pass_point` raises and CancelledError, with the connection closed.
         """
+        alone = Alone(message, pass_point)
+        await self.stream(account, alone)
+        assert alone.result is not None
+        return alone.result
+
+    def connections(self, account: Account) -> int:
+        """As many as its settings say; one where they cannot be read."""
+        try:
+            return read_settings(account).connections
+        except ValueError:
+            return 1
+
+    async def stream(self, account: Account, feed: Feed) -> None:
+        """Hand over what `feed` gives on one connection at a time."""
         try:
             settings = read_settings(account)
-            sender = mime.envelope_sender(account, settings, message.payload)
         except ValueError as error:
-            return NotSent("settings", str(error)[:500], lane="pause")
-        # The address that was suppressed, checked and shown must be the one that is mailed.
-        if not is_canonical(message.recipient) or not mime.is_to(
-            message.payload, message.recipient
-        ):
-            return Refused("address_mismatch", "the envelope and the mail name different people")
-        result = await self._attempt(account, settings, sender, message, pass_point, fresh=False)
-        if result is None:
-            result = await self._attempt(account, settings, sender, message, pass_point, fresh=True)
-        assert result is not None
-        return result
-
-    async def _attempt(
-        self,
-        account: Account,
-        settings: EmailSettings,
-        sender: str,
-        message: OutboundMessage,
-        pass_point: PassPoint,
-        *,
-        fresh: bool,
-    ) -> SendResult | None:
-        """None: a warm connection turned out dead at MAIL, before anything that counts."""
-        async with self._pool.lane(account, settings).connection(fresh=fresh) as connection:
-            warm = connection.reusable
-            if not warm:
-                failure = await connection.open()
+            while (one := feed.next()) is not None:
+                feed.done(one, NotSent("settings", str(error)[:500], lane="pause"))
+            return
+        mails, fresh = Checked(account, settings, feed), False
+        while (mail := mails.next()) is not None:
+            async with self._pool.lane(account, settings).connection(fresh=fresh) as connection:
+                failure = None if connection.reusable else await connection.open()
                 if failure is not None:
-                    return failure
-            result = await connection.transact(sender, message, pass_point)
-            stale = warm and connection.lost and connection.phase is Phase.MAIL
-            return None if stale else result
+                    mails.done(mail, failure)
+                    continue
+                await connection.stream(mail, mails)
+                fresh = not connection.reusable  # one that died while idle may not be the only one
 
     def can_ask(self, account: Account) -> bool:
         """Whether this sender declares a folder of sent mail."""

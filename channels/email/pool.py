@@ -34,7 +34,7 @@ class Lane:
         """
         async with self._slots:
             connection = None if fresh else await self._warm()
-            connection = connection or Connection(*self._made_with)
+            connection = connection or Connection(*self._made_with, most=MAX_MAILS, age=MAX_AGE)
             try:
                 yield connection
             except BaseException:
@@ -57,17 +57,15 @@ class Lane:
 
     async def _fit(self, connection: Connection) -> bool:
         now = time.monotonic()
-        if not connection.reusable or now - connection.opened_at > MAX_AGE:
+        if not connection.reusable or connection.spent():
             return False
         return now - connection.idle_since <= PROBE_AFTER or await connection.alive()
 
     def _put_back(self, connection: Connection) -> None:
-        now = time.monotonic()
-        spent = connection.mails >= MAX_MAILS or now - connection.opened_at > MAX_AGE
-        if self._retired or spent or not connection.reusable:
+        if self._retired or connection.spent() or not connection.reusable:
             connection.close()
             return
-        connection.idle_since = now
+        connection.idle_since = time.monotonic()
         timer = asyncio.get_running_loop().call_later(IDLE_LIMIT, self._expire, connection)
         self._idle.append((connection, timer))
 

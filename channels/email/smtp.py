@@ -3,21 +3,23 @@
 aiosmtplib raises the same class before MAIL and after the final dot, and its `data()` hides the 354
 between; whether a mail may have left depends on exactly that. So the phase is marked here.
 
-A server that announces PIPELINING (RFC 2920) gets the envelope and DATA in one write: nothing has
-left before the body, which is written only after the point of no return. What is stopped between
-354 and body is left by hanging up (RFC 5321 4.1.1.4: without the final dot there is no mail).
+A server that announces PIPELINING (RFC 2920) gets the envelope and DATA in one write, and while
+there are more mails the next envelope along with the body: one round trip a mail. Nothing has left
+before the body, which is written only after the point of no return. What is stopped between 354 and
+body is left by hanging up (RFC 5321 4.1.1.4: without the final dot there is no mail).
 """
 
 import asyncio
 import re
 import ssl
 import time
+from dataclasses import dataclass
+from typing import Protocol
 
 import aiosmtplib
 
 from channels import crash_points
-from channels.base import NotSent, OutboundMessage, PassPoint, SendResult, Stopped
-from channels.email.address import is_canonical
+from channels.base import Handing, NotSent, SendResult, Stopped
 from channels.email.classify import Phase, Reply, Silence, classify
 from channels.email.settings import EmailSettings, is_loopback, tls_context
 from channels.email.wire import Lost, Wire
@@ -32,7 +34,32 @@ _METHODS = ("plain", "login", "cram-md5")  # the first that is offered, tried on
 def wire_form(payload: bytes) -> bytes:
     """The body as DATA carries it: dot-stuffed and ended (RFC 5321 4.5.2). `payload` has CRLF
     lines and ends with one."""
-    return _LINE_DOT.sub(b"..", payload) + b".\r\n"
+    if b"\n." in payload or payload.startswith(b"."):  # few have any: the search costs 1 us, sub 20
+        payload = _LINE_DOT.sub(b"..", payload)
+    return payload + b".\r\n"
+
+
+@dataclass(slots=True)
+class Mail:
+    """One mail to one recipient. Both addresses are canonical: no parser stands between what was
+    checked and the envelope."""
+
+    one: Handing
+    sender: str
+    recipient: str
+
+    def envelope(self) -> tuple[bytes, bytes]:
+        """MAIL and RCPT."""
+        mail_from = f"MAIL FROM:<{self.sender}>\r\n".encode("ascii")
+        return mail_from, f"RCPT TO:<{self.recipient}>\r\n".encode("ascii")
+
+
+class Mails(Protocol):
+    """Where a connection gets its mails; `channels.base.Feed`, checked."""
+
+    def next(self) -> Mail | None: ...
+    def done(self, mail: Mail, result: SendResult) -> None: ...
+    def back(self, mail: Mail) -> None: ...
 
 
 def _silence(error: Exception) -> Silence:
@@ -41,16 +68,25 @@ def _silence(error: Exception) -> Silence:
 
 
 class Connection:
-    """A connection that sends one mail at a time. Not reusable after any failure."""
+    """A connection that hands over one mail after the other. Not reusable after any failure."""
 
-    def __init__(self, settings: EmailSettings, password: str | None, local_hostname: str) -> None:
+    def __init__(
+        self,
+        settings: EmailSettings,
+        password: str | None,
+        local_hostname: str,
+        *,
+        most: int = 100,
+        age: float = 300.0,
+    ) -> None:
         self.settings = settings
         self._password = password
-        self.phase = Phase.CONNECT
+        self._most, self._age = most, age  # mails, seconds
+        self.phase = Phase.CONNECT  # of the current mail
         self.mails = 0
         self.opened_at = 0.0  # time.monotonic()
         self.idle_since = 0.0
-        self.lost = False
+        self._ahead: Mail | None = None  # its envelope was written with the body before it
         self._clean = False
         self._opened = False
         self._pipelining = False
@@ -70,6 +106,11 @@ class Connection:
     def reusable(self) -> bool:
         """Whether the next mail may go over it."""
         return self._clean and self._wire.open
+
+    def spent(self, under_way: int = 0) -> bool:
+        """Whether it had its share; `under_way` mails are not counted yet."""
+        full = self.mails + under_way >= self._most
+        return full or time.monotonic() - self.opened_at > self._age
 
     async def open(self) -> NotSent | None:
         """Connect, secure and log in. None: ready. Closed already when it is not."""
@@ -137,50 +178,56 @@ class Connection:
         assert isinstance(result, NotSent)
         return result
 
-    async def transact(
-        self, sender: str, message: OutboundMessage, pass_point: PassPoint
-    ) -> SendResult:
-        """One mail to one recipient. `phase` and `lost` tell afterwards how far it came.
+    async def stream(self, mail: Mail, mails: Mails) -> None:
+        """Hand over `mail` and what `mails` gives after it, while this connection is fit for it.
 
-        Whatever is raised (by `pass_point`, or a cancellation) leaves the connection not reusable.
+        Each mail is `done`, or goes `back` when nothing was done about it: its envelope found the
+        connection dead. What is raised (by `pass_point`, or a cancellation) leaves it not reusable.
         """
-        if not is_canonical(message.recipient):
-            raise ValueError("the envelope carries canonical addresses only")
-        self._clean, self.lost = False, False
-        try:
-            result = await self._converse(sender, message, pass_point)
-        except Lost as lost:
-            self.lost = True
-            result = classify(self.phase, lost.silence)
-        self.mails += 1
-        return result
-
-    async def _converse(
-        self, sender: str, message: OutboundMessage, pass_point: PassPoint
-    ) -> SendResult:
-        # Written out here, so that no parser stands between the stored address and the envelope.
-        envelope = (
-            (Phase.MAIL, f"MAIL FROM:<{sender}>\r\n".encode("ascii")),
-            (Phase.RCPT, f"RCPT TO:<{message.recipient}>\r\n".encode("ascii")),
-        )
-        if self._pipelining:
+        self._clean, self._ahead = False, None
+        current: Mail | None = mail
+        while current is not None:
             self.phase = Phase.MAIL
-            self._wire.say(b"".join(words for _, words in envelope) + _DATA, replies=3)
-        for phase, words in envelope:
+            try:
+                result = await self._converse(current, mails)
+            except Lost as lost:
+                self._clean = False
+                if self.phase is Phase.MAIL and self.mails:  # it died while it was idle
+                    mails.back(current)
+                    break
+                result = classify(self.phase, lost.silence)
+            self.mails += 1
+            mails.done(current, result)
+            current = self._following(mails) if self._clean else None
+        if self._ahead is not None:
+            mails.back(self._ahead)
+
+    def _following(self, mails: Mails) -> Mail | None:
+        return self._ahead or (None if self.spent() else mails.next())
+
+    async def _converse(self, mail: Mail, mails: Mails) -> SendResult:
+        envelope = mail.envelope()
+        ahead, self._ahead = self._ahead, None
+        self._clean = False
+        if self._pipelining and ahead is None:
+            self._wire.say(b"".join(envelope) + _DATA, replies=3)
+        for phase, words in zip((Phase.MAIL, Phase.RCPT), envelope, strict=True):
             reply = await self._ask(phase, words)
             if reply.code not in (250, 251):
                 return await self._refused(phase, reply)
             crash_points.point(f"smtp.after_{phase}")
         if self._pipelining and (refusal := await self._go_ahead()):
             return refusal
-        if not await pass_point():
+        if not await mail.one.pass_point():
             if not self._pipelining:
                 await self._reset()
             return Stopped()
         if not self._pipelining and (refusal := await self._go_ahead()):
             return refusal
         crash_points.point("smtp.after_354")
-        reply = await self._body(wire_form(message.payload))
+        if self._pipelining and not self.spent(1):
+            self._ahead = mails.next()
+        reply = await self._body(wire_form(mail.one.message.payload))
         self._clean = reply.code != 421
         return classify(Phase.AFTER, reply)
 
@@ -200,8 +247,12 @@ class Connection:
     async def _body(self, body: bytes) -> Reply:
         if crash_points.is_armed("smtp.mid_body"):
             body = await self._half(body)
+        replies = 1
+        if self._ahead is not None:
+            body += b"".join(self._ahead.envelope()) + _DATA
+            replies += 3
         # No await between the write and AFTER: before the write nothing has left.
-        self._wire.say(body)
+        self._wire.say(body, replies)
         self.phase = Phase.AFTER
         if crash_points.is_armed("smtp.after_body"):
             await self._wire.flushed()

@@ -15,6 +15,9 @@ from channels.email.classify import Reply, Silence
 
 _LINE = re.compile(rb"([2-5]\d\d)(?:([ -])(.*))?", re.DOTALL)
 _MOST = 64 * 1024  # bytes of one reply
+# Seconds between the looks at whether a reply is late. One timer goes on while mails come and go:
+# to start and to stop one for each reply took as long as to read the reply.
+_LOOK = 5.0
 
 
 class Lost(Exception):
@@ -30,12 +33,16 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is not a subclass
-        self._buffer = bytearray()
-        self._text: list[str] = []
+        self._loop = asyncio.get_running_loop()
+        self._buffer = b""
+        self._text: list[str] = []  # of a reply that is not complete
         self._replies: deque[Reply] = deque()
         self._due = 0  # replies that were asked for and are not heard
         self._end: Silence | None = None
         self._waiter: asyncio.Future[None] | None = None
+        self._late_at = 0.0  # when the reply that is waited for is late, by the loop's clock
+        self._look: asyncio.TimerHandle | None = None
+        self._look_at = 0.0
         self._transport.set_protocol(self)
 
     @property
@@ -53,18 +60,39 @@ class Wire(asyncio.Protocol):
     async def hear(self, limit: float) -> Reply:
         """The next reply, within `limit` seconds. Raises Lost; the connection is closed then."""
         if not self._replies and self._end is None:
-            loop = asyncio.get_running_loop()
-            self._waiter = loop.create_future()
-            timer = loop.call_later(limit, self._finish, Silence("timeout", "no reply in time"))
+            self._waiter = self._loop.create_future()
+            self._watch(limit)
             try:
                 await self._waiter
             finally:
-                timer.cancel()
                 self._waiter = None
         if not self._replies:
             raise Lost(self._end or Silence("dropped", "the connection is closed"))
         self._due -= 1
         return self._replies.popleft()
+
+    def _watch(self, limit: float) -> None:
+        """Let the current wait end after `limit` seconds."""
+        now = self._loop.time()
+        self._late_at = now + limit
+        wanted = min(self._late_at, now + _LOOK)
+        if self._look is None or self._look_at > wanted:
+            self._look_again(wanted)
+
+    def _look_again(self, at: float) -> None:
+        if self._look is not None:
+            self._look.cancel()
+        self._look, self._look_at = self._loop.call_at(at, self._look_now), at
+
+    def _look_now(self) -> None:
+        self._look = None
+        if self._waiter is None:
+            return
+        now = self._loop.time()
+        if now >= self._late_at:
+            self._finish(Silence("timeout", "no reply in time"))
+        else:
+            self._look_again(min(self._late_at, now + _LOOK))
 
     async def flushed(self) -> None:
         """Until the socket has all that was written: uvloop writes at the end of a round."""
@@ -77,15 +105,13 @@ class Wire(asyncio.Protocol):
         """Hang up, with a last word that nobody waits for."""
         if last and self.open:
             self._transport.write(last)
-        self._end = self._end or Silence("dropped", "the connection is closed")
-        self._transport.close()
+        self._finish(Silence("dropped", "the connection is closed"))
 
     def data_received(self, data: bytes) -> None:
-        self._buffer += data
-        while (at := self._buffer.find(b"\n")) >= 0 and self._end is None:
-            line = bytes(self._buffer[:at]).removesuffix(b"\r")
-            del self._buffer[: at + 1]
-            self._line(line)
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            if self._end is None:
+                self._line(line.removesuffix(b"\r"))
         if len(self._buffer) > _MOST:
             self._finish(Silence("dropped", "a reply without end"))
         if self._replies and self._waiter is not None and not self._waiter.done():
@@ -96,13 +122,16 @@ class Wire(asyncio.Protocol):
         if found is None:
             self._finish(Silence("dropped", f"no SMTP reply: {line[:80]!r}"))
             return
-        self._text.append((found[3] or b"").decode("utf-8", "replace"))
-        if found[2] == b"-":
+        code, more, words = found.groups()
+        said = words.decode("utf-8", "replace") if words else ""
+        if more == b"-":
+            self._text.append(said)
             if sum(map(len, self._text)) > _MOST:
                 self._finish(Silence("dropped", "a reply without end"))
             return
-        reply = Reply(int(found[1]), "\n".join(self._text))
-        self._text = []
+        if self._text:
+            said, self._text = "\n".join([*self._text, said]), []
+        reply = Reply(int(code), said)
         if len(self._replies) >= self._due:
             self._finish(Silence("dropped", f"unasked: {reply}"))
             return
@@ -120,4 +149,7 @@ class Wire(asyncio.Protocol):
         self._end = self._end or silence
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
         self._transport.close()

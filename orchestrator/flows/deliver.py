@@ -1,8 +1,10 @@
 """Deliver one claimed message: hand it to its channel, settle what came of it."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from functools import partial
+from functools import cache, partial
+from typing import Any
 
 import structlog
 
@@ -33,18 +35,27 @@ from orchestrator.wiring import App
 log = structlog.get_logger()
 
 
-async def deliver(
-    app: App, combiner: Combiner, claimed: Claimed, account: Account, message: OutboundMessage
-) -> SendResult:
-    """Hand `message` over and settle the outcome. Never raises for what a provider does."""
-    row = claimed.row
-    channel: Channel = app.channels[row.channel]
-    result: SendResult
-    passed = False
+class Delivery:
+    """One claimed message on its way (`channels.base.Handing`)."""
 
-    async def pass_point() -> bool:
-        nonlocal passed
-        passed = claimed.window_open() and await combiner.pass_point(
+    __slots__ = ("_app", "_combiner", "after", "claimed", "message", "passed", "passed_at")
+
+    def __init__(
+        self, app: App, combiner: Combiner, claimed: Claimed, message: OutboundMessage
+    ) -> None:
+        self._app, self._combiner = app, combiner
+        self.claimed = claimed
+        self.message = message
+        self.after: asyncio.Task[None] | None = None  # what must be over before this one passes
+        self.passed = False
+        self.passed_at = 0.0  # by the loop's clock
+
+    async def pass_point(self) -> bool:
+        """Commit the point of no return: see `channels.base.PassPoint`."""
+        if self.after is not None:
+            await asyncio.wait({self.after})
+        claimed, row = self.claimed, self.claimed.row
+        self.passed = claimed.window_open() and await self._combiner.pass_point(
             row.id,
             claimed.fence,
             prospect_id=row.prospect_id,
@@ -52,13 +63,56 @@ async def deliver(
             sequence_id=claimed.sequence_id,
             now=claimed.now(),
         )
-        return passed
+        self.passed_at = asyncio.get_running_loop().time()
+        return self.passed
 
-    try:
-        result = await channel.send(account, message, pass_point)
-    except Exception as error:  # noqa: BLE001 - a fault in an adapter must not decide L2 by luck
+    def fault(self, error: Exception) -> SendResult:
+        """What is known of it after a fault in an adapter, which must not decide L2 by luck."""
         detail = f"{type(error).__name__} in the adapter"
-        result = Unknown(detail) if passed else NotSent("adapter_fault", detail)
+        return Unknown(detail) if self.passed else NotSent("adapter_fault", detail)
+
+    def settle_soon(self, result: SendResult, told: Callable[[bool], None]) -> bool:
+        """Let `result` be written with the next commit; `told` hears whether it was. False: more
+        has to be written than the outcome, by `settle`."""
+        now = self.claimed.now()
+        if not isinstance(result, Sent) or _note(self._app, self.claimed, result, now):
+            return False
+        found = outcome(result, attempt=self.claimed.attempt, fraction=0.0, now=now)
+        assert found is not None
+        values = _columns(self.claimed, found, now)
+
+        def written(done: bool) -> None:
+            _ring(self._app, values, now)
+            told(done)
+
+        prospect = self.claimed.row.prospect_id
+        self._combiner.hand_in(values, prospect_id=prospect, now=now, told=written)
+        return True
+
+    async def settle(self, result: SendResult) -> None:
+        """Write `result` with all that follows."""
+        await settle(self._app, self._combiner, self.claimed, result)
+
+    async def taken_after_all(self) -> None:
+        """It was sent, and `settle_soon` came too late to say so."""
+        await _taken_after_all(self._app, self.claimed.row, self.claimed.now())
+
+    async def give_back(self) -> None:
+        """It was not begun: let the next claim decide when it is."""
+        await give_back(self._app, self._combiner, self.claimed)
+
+
+async def deliver(
+    app: App, combiner: Combiner, claimed: Claimed, account: Account, message: OutboundMessage
+) -> SendResult:
+    """Hand `message` over and settle the outcome. Never raises for what a provider does."""
+    one = Delivery(app, combiner, claimed, message)
+    channel: Channel = app.channels[claimed.row.channel]
+    result: SendResult
+    try:
+        result = await channel.send(account, message, one.pass_point)
+    except Exception as error:  # noqa: BLE001 - a fault in an adapter must not decide L2 by luck
+        result = one.fault(error)
     await settle(app, combiner, claimed, result)
     return result
 
@@ -72,8 +126,7 @@ async def settle(app: App, combiner: Combiner, claimed: Claimed, result: SendRes
     if found is None:
         await give_back(app, combiner, claimed)
         return
-    step, due, reason = _next(claimed, now) if found.state == "sent" else (None, None, None)
-    values = columns(row.id, claimed.fence, found, next_step=step, next_due=due, end_reason=reason)
+    values = _columns(claimed, found, now)
     written = await combiner.settle(
         values,
         prospect_id=row.prospect_id,
@@ -83,8 +136,19 @@ async def settle(app: App, combiner: Combiner, claimed: Claimed, result: SendRes
     )
     if not written and isinstance(result, Sent):
         await _taken_after_all(app, row, now)
-    if step is not None and due is not None and due <= now:
+    _ring(app, values, now)
+
+
+def _ring(app: App, values: Mapping[str, Any], now: datetime) -> None:
+    if values["next_due"] is not None and values["next_due"] <= now:
         app.ring("plan")
+
+
+def _columns(claimed: Claimed, found: Outcome, now: datetime) -> dict[str, Any]:
+    step, due, reason = _next(claimed, now) if found.state == "sent" else (None, None, None)
+    return columns(
+        claimed.row.id, claimed.fence, found, next_step=step, next_due=due, end_reason=reason
+    )
 
 
 def _follow(
@@ -93,13 +157,17 @@ def _follow(
     """What is written with the outcome or not at all; None for most of what is sent."""
     if found.state in ("failed", "in_doubt") or found.park or found.pause:
         return partial(after_trouble, claimed=claimed, found=found, now=now)
+    return _note(app, claimed, result, now) if isinstance(result, Sent) else None
+
+
+def _note(app: App, claimed: Claimed, result: Sent, now: datetime) -> Follow | None:
+    """Where the provider keeps the conversation, for whatever is said there next."""
     row = claimed.row
-    if not isinstance(result, Sent) or row.identity_id is None:
+    if row.identity_id is None:
         return None
-    inviting = isinstance(app.channels[row.channel], Inviting)
-    if not (inviting or result.user_ref or result.thread_ref):
+    if not (result.user_ref or result.thread_ref or _invites(type(app.channels[row.channel]))):
         return None
-    return partial(  # where the provider keeps the conversation, for whatever is said there next
+    return partial(
         note_connection,
         result=result,
         kind=row.kind,
@@ -108,6 +176,11 @@ def _follow(
         sender_id=row.sender_id,
         now=now,
     )
+
+
+@cache  # a protocol is compared name by name
+def _invites(kind: type) -> bool:
+    return issubclass(kind, Inviting)
 
 
 async def _taken_after_all(app: App, row: MessageRow, now: datetime) -> None:

@@ -53,14 +53,15 @@ ARMS: dict[str, Arm] = {
         (
             (
                 _SMTP,
-                "        if not await pass_point():\n            if not self._pipelining:\n"
-                "                await self._reset()\n            return Stopped()\n",
+                "        if not await mail.one.pass_point():\n"
+                "            if not self._pipelining:\n                await self._reset()\n"
+                "            return Stopped()\n",
                 "",
             ),
             (
                 _SMTP,
                 "        self._clean = reply.code != 421\n        return classify(Phase.AFTER",
-                "        if not await pass_point():\n            return Stopped()\n"
+                "        if not await mail.one.pass_point():\n            return Stopped()\n"
                 "        return classify(Phase.AFTER",
             ),
         ),
