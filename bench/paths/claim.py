@@ -22,7 +22,7 @@ BATCH = 100
 SEATS = 20
 CLAIMS = 20  # of which the p50 is taken
 STEP = 500_000  # people made in one transaction
-DUE_LEAST = 2 * CLAIMS * BATCH // 2 + 500
+DUE_LEAST = CLAIMS * BATCH + 500
 
 # One enrollment in $5 has a message that is due; of ten others one waits with a message for another
 # day, three are over, and six wait for the planner.
@@ -35,16 +35,25 @@ select {identifier(5)}, {PERSON}, $3::uuid, $4::uuid, ($6::uuid[])[1 + n / $5::i
   case when n % $5 <> 0 and n % 10 >= 5 then now() + make_interval(secs => 86400 + n % 999) end,
   case when n % $5 <> 0 and n % 10 between 2 and 4 then now() end
 from generate_series($1::bigint, $2::bigint) n"""
-_MESSAGES = f"""
+# Messages of steps that were planned earlier: sent, or waiting for another day.
+_OLDER = f"""
 insert into messages (id, enrollment_id, prospect_id, step, channel, sender_id, identity_id, state,
   due_at, rfc_message_id)
 select {identifier(6)}, {identifier(5)}, {PERSON}, 'hello', 'email',
   ($4::uuid[])[1 + n / $3::int % {SEATS}], {ADDRESS},
-  case when n % $3 = 0 or n % 10 = 1 then 'pending' else 'sent' end,
-  now() + make_interval(secs => case when n % $3 = 0 then -3601 - abs(hashint8(n)) % 3600
-    else 86400 + n % 999 end),
-  '<' || lpad(n::text, 40, '0') || '@sender.example>'
-from generate_series($1::bigint, $2::bigint) n where n % $3 = 0 or n % 10 < 5"""
+  case when n % 10 = 1 then 'pending' else 'sent' end, now() + make_interval(days => 1 + (n % 9)::int),
+  md5(n::text) || '@sender.example>'
+from generate_series($1::bigint, $2::bigint) n where n % $3 <> 0 and n % 10 < 5"""
+# A message is written when its step is planned: the rows of these are the newest, and the people
+# that they are to stand anywhere.
+_DUE = f"""
+insert into messages (id, enrollment_id, prospect_id, step, channel, sender_id, identity_id,
+  due_at, rfc_message_id)
+select {identifier(7, "row_number() over (order by random)")}, {identifier(5)}, {PERSON}, 'hello',
+  'email', ($3::uuid[])[1 + n / $2::int % {SEATS}], {ADDRESS},
+  now() - make_interval(secs => 3600 * (2 - random)), md5(n::text) || '@sender.example>'
+from (select n, abs(hashint8(n)::float8) / 2147483648 as random
+  from generate_series($2::bigint, $1::bigint, $2::bigint) n) people order by random"""
 _PLAIN_INDEXES = """
 select indexdef, indexrelid::regclass::text as name from pg_index i
 join pg_indexes d on d.indexname::regclass = i.indexrelid
@@ -59,7 +68,8 @@ _UNCLAIM = (
 _BARE = f"""
 update messages m set state = 'leased', fence = fence + 1, attempt = attempt + 1,
   lease_owner = 'bare', lease_until = now() + interval '60 s'
-from (select id from messages where state in ('pending', 'retry_wait') and due_at <= now()
+from (select id from messages where phase = 'open' and state in ('pending', 'retry_wait')
+    and due_at <= now()
   order by due_at limit {BATCH} for no key update skip locked) d
 where m.id = d.id returning m.id, m.fence, m.prospect_id"""
 
@@ -117,7 +127,7 @@ class _Queue:
 
     async def _enough(self, claims: int) -> None:
         """Put back what was claimed when too little is left."""
-        if self.left < claims * BATCH:
+        if self.left < claims * BATCH + 500:
             await self._put_back()
         self.left -= claims * BATCH
 
@@ -153,7 +163,8 @@ async def queue(people: int, due: int = DUE_LEAST) -> AsyncIterator[_Queue]:
             await conn.execute(
                 _ENROLLMENTS, first, last, world.sequence, world.version, every, seats
             )
-            await conn.execute(_MESSAGES, first, last, every, seats)
+            await conn.execute(_OLDER, first, last, every, seats)
+        await conn.execute(_DUE, people, every, seats)
         for index in asleep:
             await conn.execute(index["indexdef"])
         for table in ("companies", "prospects", "identities", "enrollments", "messages", "lanes"):

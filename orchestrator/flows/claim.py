@@ -1,25 +1,27 @@
 """Claim: lease what may leave now, hold what may not yet, drop what may never (T1)."""
 
 import time
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.flows.ask_about_late import ask_about_late
+from orchestrator.flows.claiming import OpenLane, Row, Weighing, zones_of
 from orchestrator.flows.request_caps import within_request_caps
 from orchestrator.keys import Keys
 from orchestrator.rules import late, leaving, pacing
-from orchestrator.rules.outgoing import OF_STEPS, MessageRow, own_step
+from orchestrator.rules.outgoing import OF_STEPS, MessageRow
 from orchestrator.rules.program import Program
-from orchestrator.rules.window import Window, is_open, next_common_opening, next_opening
-from orchestrator.rules.zones import plausible_zones
-from orchestrator.store import history, leases, sequences, tasks
+from orchestrator.rules.watermark import START, Mark, Watermarks
+from orchestrator.rules.window import Window, is_open, next_opening
+from orchestrator.stages import observe
+from orchestrator.store import due, history, leases, sequences, tasks
 from orchestrator.wiring import App
 
 LANES = 100  # lanes looked at in one claim
@@ -60,30 +62,36 @@ class Claimed:
 
 
 async def claim(
-    app: App, now: datetime, *, owner: str, batch: int, busy: Sequence[UUID] = ()
+    app: App,
+    now: datetime,
+    *,
+    owner: str,
+    batch: int,
+    busy: Sequence[UUID] = (),
+    watermarks: Watermarks | None = None,
 ) -> list[Claimed]:
-    """Lease up to `batch` messages for `owner`, from lanes that are not in `busy`.
+    """Lease up to `batch` messages for `owner`, from lanes that are not in `busy`, after the
+    `watermarks` that earlier claims of this process left.
 
     Confirmations come first. Cap, gap, window and every reason to stop are checked under the row
     locks; they are checked again at the point of no return.
     """
     clock = time.monotonic()  # a claim that takes long must not make the window look open (L5)
+    marks = watermarks.at(clock) if watermarks else {}
     async with transaction(app.engine) as conn:
-        rows = list(await leases.confirmations(conn, now=now, batch=batch))
-        lanes = {}
+        rows = list(await due.confirmations(conn, now=now, batch=batch))
+        lanes: _Lanes = {}
         if len(rows) < batch:
-            lanes = await _open_lanes(conn, now, busy=busy, room=batch - len(rows))
-            rooms = [(sender, room.count) for sender, (_, room, _) in lanes.items() if room.count]
-            if rooms:
-                seen = {row["id"] for row in rows}
-                more = await leases.candidates(conn, rooms=rooms, now=now)
-                rows.extend(row for row in more if row["id"] not in seen)
+            lanes = await _open_lanes(conn, now, busy=busy, room=batch - len(rows), marks=marks)
+            seen = {row["id"] for row in rows}
+            more = await _of_lanes(conn, lanes, now, marks)
+            rows.extend(row for row in more if row["id"] not in seen)
         programs = {
             version: await sequences.load_program(conn, version)
             for version in {row["version_id"] for row in rows}
         }
         most = late.limit(app.settings.late_after_hours, sandbox=app.settings.sandbox)
-        going = await _sort_out(conn, rows, programs, lanes, now, most)
+        going = await _sort_out(conn, rows, Weighing(now, lanes, programs, most))
         going = await within_request_caps(conn, app, going, now)
         leased = await leases.lease(
             conn, [row["id"] for row in going], owner=owner, seconds=app.settings.lease_seconds
@@ -91,8 +99,11 @@ async def claim(
         await _take_from_lanes(conn, app.keys, going, lanes, now)
         if leased:
             point("claim.before_commit")
+    if watermarks:
+        watermarks.note(_last_of(rows, lanes), full=2 * len(rows) >= batch)
     if leased:
         point("claim.after_commit")
+        observe("claim", time.monotonic() - clock, len(leased))
     return [
         _claimed(row, leased[row["id"]], programs, lanes, now, clock)
         for row in going
@@ -100,16 +111,42 @@ async def claim(
     ]
 
 
-_Lanes = dict[UUID, tuple[pacing.Lane, pacing.Room, Window]]
+_Lanes = dict[UUID, OpenLane]
+
+
+async def _of_lanes(
+    conn: AsyncConnection, lanes: _Lanes, now: datetime, marks: Mapping[UUID, Mark]
+) -> Sequence[Row]:
+    wanted = [
+        due.Wanted(sender_id, one.room.count, marks.get(sender_id, START))
+        for sender_id, one in lanes.items()
+    ]
+    return await due.candidates(conn, wanted=wanted, now=now) if wanted else []
+
+
+def _last_of(rows: Sequence[Row], lanes: _Lanes) -> dict[UUID, Mark]:
+    """Where the claim ended in each lane. One that keeps a gap needs no mark: it has few behind."""
+    return {
+        row["sender_id"]: Mark(row["due_at"], row["id"])
+        for row in rows  # in the order of due time and id, and the last one of a lane stays
+        if row["kind"] in OF_STEPS
+        and (lane := lanes.get(row["sender_id"])) is not None
+        and lane.room.count > 1
+    }
 
 
 async def _open_lanes(
-    conn: AsyncConnection, now: datetime, *, busy: Sequence[UUID], room: int
+    conn: AsyncConnection,
+    now: datetime,
+    *,
+    busy: Sequence[UUID],
+    room: int,
+    marks: Mapping[UUID, Mark],
 ) -> _Lanes:
     """Lanes that may send now, each with its room; closed ones are put off to their opening."""
     open_lanes: _Lanes = {}
     closed = []
-    found = await leases.free_lanes(conn, now=now, busy=busy, lanes=min(LANES, room))
+    found = await due.free_lanes(conn, now=now, busy=busy, lanes=min(LANES, room), marks=marks)
     share = max(1, room // max(1, len(found)))  # no lane takes the whole batch from the others
     for row in found:
         lane = pacing.Lane(
@@ -128,7 +165,7 @@ async def _open_lanes(
             later = pacing.next_day(lane, now) if opening is None or opening <= now else opening
             closed.append({"id": row["sender_id"], "free_at": later} | _day(has))
         else:
-            open_lanes[row["sender_id"]] = (lane, has, hours)
+            open_lanes[row["sender_id"]] = OpenLane(lane, has, hours)
     await leases.pace(conn, closed)
     return open_lanes
 
@@ -137,31 +174,14 @@ def _day(room: pacing.Room) -> dict[str, object]:
     return {"day": room.day, "used": room.used}
 
 
-def _zones(row: RowMapping) -> frozenset[str]:
-    return plausible_zones(
-        zone=row["zone"],
-        country=row["country"],
-        phone=row["phone"],
-        address=row["address"],
-        language=row["language"],
-    )
-
-
-async def _sort_out(
-    conn: AsyncConnection,
-    rows: Sequence[RowMapping],
-    programs: dict[UUID, Program],
-    lanes: _Lanes,
-    now: datetime,
-    most: timedelta | None,
-) -> list[RowMapping]:
+async def _sort_out(conn: AsyncConnection, rows: Sequence[Row], weighing: Weighing) -> list[Row]:
     """Those that go; the others are held or dropped, with a line of history each."""
-    going: list[RowMapping] = []
+    now = weighing.now
+    going: list[Row] = []
     holds: dict[UUID, tuple[datetime, str]] = {}
     drops: dict[UUID, tuple[str, str]] = {}
     for row in rows:
-        verdict = leaving.decide(_circumstances(row, programs, lanes, now, most), now)
-        match verdict:
+        match weighing.verdict(row):
             case leaving.Go():
                 going.append(row)
             case leaving.Hold(reason=reason, until=until):
@@ -184,46 +204,7 @@ def _later(now: datetime) -> datetime:
     return now + _NOBODY_ACTS_BEFORE
 
 
-def _circumstances(
-    row: RowMapping,
-    programs: dict[UUID, Program],
-    lanes: _Lanes,
-    now: datetime,
-    most: timedelta | None,
-) -> leaving.Circumstances:
-    opening: datetime | None = now
-    too_late = False
-    if row["sender_id"] in lanes and row["kind"] in OF_STEPS:
-        lane, _, hours = lanes[row["sender_id"]]
-        windows: list[tuple[Window, frozenset[str], str | None]] = [
-            (programs[row["version_id"]].window, _zones(row), row["country"]),
-            (hours, frozenset({lane.zone}), None),
-        ]
-        opening = next_common_opening(windows, now)
-        since = max(row["due_at"], lane.free_since or row["due_at"])
-        if late.overdue(since, now, most):  # most are not, and ask for no second opening
-            first = next_common_opening(windows, since)
-            too_late = first is not None and late.overdue(first, now, most)
-    return leaving.Circumstances(
-        kind=row["kind"],
-        step=own_step(row["kind"], row["step"]),
-        enrollment_state=row["enrollment_state"],
-        enrollment_step=row["enrollment_step"],
-        answered=row["answered"],
-        opted_out=row["opted_out"],
-        suppressed=row["suppressed"],
-        address_usable=row["address_usable"],
-        prospect_paused=row["prospect_paused"],
-        not_before=row["not_before"],
-        sequence_active=row["sequence_active"],
-        opening=opening,
-        late=too_late,
-    )
-
-
-async def _tell(
-    conn: AsyncConnection, row: RowMapping, kind: str, reason: str, now: datetime
-) -> None:
+async def _tell(conn: AsyncConnection, row: Row, kind: str, reason: str, now: datetime) -> None:
     await history.append(
         conn,
         kind,
@@ -235,7 +216,7 @@ async def _tell(
     )
 
 
-async def _ask_for_zone(conn: AsyncConnection, row: RowMapping, now: datetime) -> None:
+async def _ask_for_zone(conn: AsyncConnection, row: Row, now: datetime) -> None:
     await tasks.open_task(
         conn,
         kind="missing_zone",
@@ -252,34 +233,35 @@ async def _ask_for_zone(conn: AsyncConnection, row: RowMapping, now: datetime) -
 async def _take_from_lanes(
     conn: AsyncConnection,
     keys: Keys,
-    going: Sequence[RowMapping],
+    going: Sequence[Row],
     lanes: _Lanes,
     now: datetime,
 ) -> None:
     """Count what was claimed against cap and gap. An attempt counts even if it comes to nothing."""
+    taken: defaultdict[UUID, list[UUID]] = defaultdict(list)
+    for row in going:
+        if row["kind"] in OF_STEPS:
+            taken[row["sender_id"]].append(row["id"])
     paces = []
-    for sender_id, (lane, has, _) in lanes.items():
-        own = [
-            row["id"] for row in going if row["sender_id"] == sender_id and row["kind"] in OF_STEPS
-        ]
-        if own:
-            free = pacing.free_at(lane, now, keys.fraction("gap", own[-1]))
-            paces.append(
-                {"id": sender_id, "free_at": free, "day": has.day, "used": has.used + len(own)}
-            )
+    for sender_id, own in taken.items():
+        lane, has = lanes[sender_id].lane, lanes[sender_id].room
+        free = pacing.free_at(lane, now, keys.fraction("gap", own[-1]))
+        paces.append(
+            {"id": sender_id, "free_at": free, "day": has.day, "used": has.used + len(own)}
+        )
     await leases.pace(conn, paces)
 
 
 def _claimed(
-    row: RowMapping,
-    lease: RowMapping,
+    row: Row,
+    lease: Row,
     programs: dict[UUID, Program],
     lanes: _Lanes,
     now: datetime,
     clock: float,
 ) -> Claimed:
-    lane = lanes.get(row["sender_id"])
-    windowed = lane is not None and row["kind"] in OF_STEPS
+    own = lanes.get(row["sender_id"])
+    windowed = own is not None and row["kind"] in OF_STEPS
     return Claimed(
         row=MessageRow.of(row),
         fence=lease["fence"],
@@ -287,10 +269,10 @@ def _claimed(
         version_id=row["version_id"],
         sequence_id=row["sequence_id"],
         program=programs[row["version_id"]],
-        zones=_zones(row),
+        zones=zones_of(row),
         country=row["country"],
-        hours=lane[2] if windowed and lane else None,
-        sender_zone=lane[0].zone if lane else "UTC",
+        hours=own.hours if windowed and own else None,
+        sender_zone=own.lane.zone if own else "UTC",
         claimed_at=now,
         claimed_clock=clock,
     )

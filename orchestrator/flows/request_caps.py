@@ -1,11 +1,11 @@
 """How many invitations an account may send in a day and in a week: the network counts them."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import Inviting
@@ -16,17 +16,17 @@ _LOOK_AGAIN = timedelta(hours=1)
 
 
 async def within_request_caps(
-    conn: AsyncConnection, app: App, rows: Sequence[RowMapping], now: datetime
-) -> list[RowMapping]:
+    conn: AsyncConnection, app: App, rows: Sequence[Mapping[str, Any]], now: datetime
+) -> list[Mapping[str, Any]]:
     """`rows` without the invitations that are over their sender's caps, which are held.
 
     The lanes of these rows are locked, so that two claims do not both take the last one.
     """
-    by_sender: defaultdict[UUID, list[RowMapping]] = defaultdict(list)
+    by_sender: defaultdict[UUID, list[Mapping[str, Any]]] = defaultdict(list)
     for row in rows:
         if row["kind"] == "request":
             by_sender[row["sender_id"]].append(row)
-    over: dict[UUID, RowMapping] = {}
+    over: dict[UUID, Mapping[str, Any]] = {}
     for sender_id, asked in by_sender.items():
         channel = app.channels[asked[0]["channel"]]
         if not isinstance(channel, Inviting):

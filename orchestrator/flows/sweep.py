@@ -23,7 +23,7 @@ class Swept:
 async def sweep(app: App, now: datetime) -> Swept:
     """One pass over everything that stopped moving."""
     async with transaction(app.engine) as conn:
-        released = await leases.expire(conn)
+        released = await leases.expire(conn, now=now)
         await history.append_many(
             conn,
             [
@@ -41,7 +41,7 @@ async def sweep(app: App, now: datetime) -> Swept:
         if released:
             point("sweep.before_commit")
     async with transaction(app.engine) as conn:
-        doubted = await leases.doubt(conn, seconds=app.settings.doubt_after_seconds)
+        doubted = await leases.doubt(conn, now=now, seconds=app.settings.doubt_after_seconds)
         for row in doubted:
             await history.append(
                 conn,

@@ -4,6 +4,7 @@ from sqlalchemy import (
     BigInteger,
     CheckConstraint,
     Column,
+    Computed,
     Date,
     ForeignKey,
     ForeignKeyConstraint,
@@ -71,10 +72,22 @@ messages = Table(
     Column("sender_id", Id, ForeignKey("senders.id"), nullable=False),
     Column("identity_id", Id, nullable=True),  # null only for host_invitation
     Column("unlock_id", Id, nullable=True),
-    Column("booking_id", Id, nullable=True, index=True),
+    Column("booking_id", Id, nullable=True),
     Column("thread_ref", Text),  # the provider's conversation that it went to
-    Column("thread_of", Id, ForeignKey("messages.id"), nullable=True, index=True),
+    Column("thread_of", Id, ForeignKey("messages.id"), nullable=True),
     Column("state", Text, nullable=False, server_default="pending"),
+    # What the indexes below stand on instead of the state: it stays while a message is leased and
+    # handed over, so that these change the row alone and no index (a heap-only update).
+    Column(
+        "phase",
+        Text,
+        Computed(
+            "case when state in ('pending', 'retry_wait', 'leased', 'sending') then 'open'"
+            " when state = 'in_doubt' then 'doubt' else 'over' end",
+            persisted=True,
+        ),
+        nullable=False,
+    ),
     Column("due_at", Instant, nullable=False),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("fence", BigInteger, nullable=False, server_default="0"),
@@ -127,31 +140,24 @@ Index(
     "ix_messages_claim",
     messages.c.sender_id,
     messages.c.due_at,
-    postgresql_where=text("state in ('pending', 'retry_wait')"),
+    messages.c.id,
+    postgresql_where=text("phase = 'open'"),
 )
-Index(
-    "ix_messages_due",
-    messages.c.due_at,
-    postgresql_where=text("state in ('pending', 'retry_wait')"),
-)
-Index(
-    "ix_messages_in_flight",
-    messages.c.lease_until,
-    postgresql_where=text("state in ('leased', 'sending')"),
-)
-Index(
-    "ix_messages_in_doubt",
-    messages.c.handed_at,
-    postgresql_where=text("state = 'in_doubt'"),
-)
+Index("ix_messages_due", messages.c.due_at, postgresql_where=text("phase = 'open'"))
+Index("ix_messages_in_doubt", messages.c.handed_at, postgresql_where=text("phase = 'doubt'"))
 # Confirmations that a prospect asked for go past caps, gaps and windows.
 Index(
     "ix_messages_confirmations",
     messages.c.due_at,
-    postgresql_where=text(
-        "kind in ('invitation', 'host_invitation') and state in ('pending', 'retry_wait')"
-    ),
+    postgresql_where=text("phase = 'open' and kind in ('invitation', 'host_invitation')"),
 )
+# Few messages have these: the others need no entry.
+Index(
+    "ix_messages_booking_id",
+    messages.c.booking_id,
+    postgresql_where=text("booking_id is not null"),
+)
+Index("ix_messages_thread_of", messages.c.thread_of, postgresql_where=text("thread_of is not null"))
 Index("ix_messages_identity", messages.c.identity_id)
 Index(
     "ix_messages_provider_ref",

@@ -17,7 +17,7 @@ update messages m set due_at = clock_timestamp() + make_interval(secs => greates
     :rest, least(21600, extract(epoch from clock_timestamp() - m.handed_at) / 4)))
 from frozen f, senders s, enrollments e, prospects p
 where m.id in (select d.id from messages d
-    where d.state = 'in_doubt' and d.due_at < clock_timestamp()
+    where d.phase = 'doubt' and d.due_at < clock_timestamp()
       and d.handed_at < clock_timestamp() - make_interval(secs => :older)
     order by d.handed_at limit :batch for no key update skip locked)
   and f.message_id = m.id and s.id = m.sender_id and e.id = m.enrollment_id
@@ -53,7 +53,7 @@ _PROVEN = text("""
 select m.id, h.detail->>'evidence' as evidence from messages m
 join lateral (select detail from history where prospect_id = m.prospect_id
   and message_id = m.id and kind = 'message.evidence' order by id limit 1) h on true
-where m.state = 'in_doubt' order by m.handed_at limit :batch
+where m.phase = 'doubt' order by m.handed_at limit :batch
 """)
 
 
@@ -64,7 +64,7 @@ async def proven(conn: AsyncConnection, *, batch: int) -> Sequence[RowMapping]:
 
 _UNASKED = text("""
 select m.id, m.prospect_id, m.enrollment_id, m.step, m.kind from messages m
-where m.state = 'in_doubt' and coalesce(m.settled_at, m.handed_at) < :before
+where m.phase = 'doubt' and coalesce(m.settled_at, m.handed_at) < :before
   and not exists (select 1 from tasks t
   where t.message_id = m.id and t.kind = 'in_doubt' and t.state = 'open')
 order by m.handed_at limit :batch

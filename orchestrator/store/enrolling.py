@@ -67,6 +67,7 @@ async def planned_of(
         .join(senders, senders.c.id == messages.c.sender_id)
         .where(
             messages.c.sender_id.in_(list(sender_ids)),
+            messages.c.phase == "open",
             messages.c.state.in_(("pending", "retry_wait")),
         )
         .group_by(messages.c.sender_id, day)

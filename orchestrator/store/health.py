@@ -16,7 +16,8 @@ from senders
 join lanes on lanes.sender_id = senders.id
 cross join lateral (
   select messages.due_at from messages
-  where messages.sender_id = senders.id and messages.state in ('pending', 'retry_wait')
+  where messages.sender_id = senders.id and messages.phase = 'open'
+    and messages.state in ('pending', 'retry_wait')
   order by messages.due_at limit 1) first
 where senders.paused_at is null
   and first.due_at <= :now and lanes.free_at <= :now
@@ -28,13 +29,9 @@ where senders.paused_at is null
 # A long table of sent messages is never counted: only what is still open is, each by its own
 # partial index, and what is settled over the last day.
 _COUNTS = text("""
-select state, count(*) from messages
-where state in ('pending', 'retry_wait') group by state
+select state, count(*) from messages where phase = 'open' group by state
 union all
-select state, count(*) from messages
-where state in ('leased', 'sending') group by state
-union all
-select state, count(*) from messages where state = 'in_doubt' group by state
+select state, count(*) from messages where phase = 'doubt' group by state
 """)
 
 _WORK = text("""

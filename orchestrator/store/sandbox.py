@@ -44,7 +44,7 @@ async def next_due(conn: AsyncConnection, now: datetime) -> datetime | None:
               union all
               select greatest(m.due_at, l.free_at, l.parked_until)
               from messages m join lanes l using (sender_id)
-              where m.state in ('pending', 'retry_wait')
+              where m.phase = 'open' and m.state in ('pending', 'retry_wait')
             ) as everything where due > :now
             """
         ),
@@ -100,7 +100,7 @@ async def upcoming(conn: AsyncConnection, limit: int) -> list[dict[str, Any]]:
               select greatest(m.due_at, l.free_at, l.parked_until), 'message', m.step,
                      m.prospect_id
               from messages m join lanes l using (sender_id)
-              where m.state in ('pending', 'retry_wait')
+              where m.phase = 'open' and m.state in ('pending', 'retry_wait')
             ) as everything join prospects p on p.id = prospect_id
             order by due limit :limit
             """
