@@ -51,6 +51,12 @@ def current() -> Actor | None:
     return _acting.get()
 
 
+def only_own() -> UUID | None:
+    """The user whose people alone may be shown and changed here; None: everybody's."""
+    actor = _acting.get()
+    return actor.owner if actor is not None else None
+
+
 def become(actor: Actor | None) -> None:
     """From here on `actor` acts, for the rest of this request."""
     _acting.set(actor)
@@ -62,6 +68,16 @@ def acts(actor: Actor) -> Iterator[Actor]:
     token = _acting.set(actor)
     try:
         yield actor
+    finally:
+        _acting.reset(token)
+
+
+@contextmanager
+def nobody() -> Iterator[None]:
+    """Nobody acts within the block until somebody becomes an actor; after it all is as before."""
+    token = _acting.set(None)
+    try:
+        yield
     finally:
         _acting.reset(token)
 

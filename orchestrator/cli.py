@@ -33,6 +33,8 @@ AREAS: dict[str, tuple[str, ...]] = {
     "networks": ("networks", "network"),
     "webhooks": ("webhooks", "webhook"),
     "keys": ("key", "keys"),
+    "users": ("users", "user"),
+    "audit": (),
     "profile": ("profile",),
     "server": (),
 }

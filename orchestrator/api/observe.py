@@ -7,13 +7,12 @@ import structlog
 from prometheus_client import CollectorRegistry, Histogram
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from orchestrator import acting
+from orchestrator.api.notes import Notes
 from orchestrator.ids import uuid7
-
-log = structlog.get_logger("avtale.access")
 
 _GIVEN = re.compile(rb"^[A-Za-z0-9_-]{8,64}$")
 _BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
-_QUIET = frozenset({"/healthz", "/readyz", "/metrics"})
 
 
 def latency(registry: CollectorRegistry) -> Histogram:
@@ -30,16 +29,16 @@ def latency(registry: CollectorRegistry) -> Histogram:
 class Observe:
     """ASGI middleware around everything else."""
 
-    def __init__(self, app: ASGIApp, histogram: Histogram) -> None:
+    def __init__(self, app: ASGIApp, notes: Notes) -> None:
         self.app = app
-        self.histogram = histogram
+        self._notes = notes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Time the request and tell about it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        request_id = _request_id(scope)
+        request_id = request_id_of(scope)
         status = 500
         started = time.perf_counter()
 
@@ -54,21 +53,12 @@ class Observe:
                 ]
             await send(message)
 
-        with structlog.contextvars.bound_contextvars(request_id=request_id):
+        with structlog.contextvars.bound_contextvars(request_id=request_id), acting.nobody():
             try:
                 await self.app(scope, receive, noting)
             finally:
-                self._note(scope, status, time.perf_counter() - started)
-
-    def _note(self, scope: Scope, status: int, seconds: float) -> None:
-        route = _template(scope)
-        method = scope["method"] if scope["method"] in _METHODS else "OTHER"
-        self.histogram.labels(method, route, str(status)).observe(seconds)
-        tell = log.debug if route in _QUIET else log.info
-        tell("http", method=method, route=route, status=status, ms=round(seconds * 1000, 1))
-
-
-_METHODS = frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"})
+                seconds = time.perf_counter() - started
+                self._notes.note(scope["method"], _template(scope), status, seconds, request_id)
 
 
 def _template(scope: Scope) -> str:
@@ -77,7 +67,8 @@ def _template(scope: Scope) -> str:
     return path if isinstance(path, str) else "unmatched"
 
 
-def _request_id(scope: Scope) -> str:
+def request_id_of(scope: Scope) -> str:
+    """The id that the caller gave, where it looks like one, or a new one."""
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _GIVEN.match(value):
             return str(value.decode())

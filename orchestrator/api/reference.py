@@ -15,7 +15,8 @@ API_VERSION = "1"
 
 ABOUT = """
 Everything that Avtale does for sales ops, as JSON. A request carries an API key
-(`Authorization: Bearer avk_...`) whose scopes say how far it reaches. Errors are problem documents
+(`Authorization: Bearer avk_...`) whose scopes say what it is for and whose role (admin, ops, rep,
+viewer) says how far it reaches: a rep's sees that rep's own people. Errors are problem documents
 (RFC 9457). Lists are pages: send `next` back as `cursor`. A POST that creates takes an
 `Idempotency-Key`, so that a request whose answer was lost may be sent again.
 """.strip()
@@ -34,6 +35,10 @@ TAGS = [
     {"name": "suppressions", "description": "Addresses that nothing is sent to any more."},
     {"name": "mail", "description": "Where a mail server brings the answers, signed."},
     {"name": "subscriptions", "description": "Whom we tell of events by webhook, and how it went."},
+    {"name": "users", "description": "Who may sign in to the console, and as what."},
+    {"name": "keys", "description": "API keys: what they are for, and how far they reach."},
+    {"name": "account", "description": "The user whom a key belongs to."},
+    {"name": "audit", "description": "Who changed what, with before and after."},
     {"name": "events", "description": "What providers tell us, and what is about nobody."},
 ]
 

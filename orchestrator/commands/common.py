@@ -1,6 +1,7 @@
 """What every command shares: opening an App, one red line for an error, JSON on stdout."""
 
 import asyncio
+import getpass
 import json
 import os
 import sys
@@ -18,7 +19,7 @@ from rich.markup import escape
 from rich.segment import Segment
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from orchestrator import config, migrate
+from orchestrator import acting, config, migrate
 from orchestrator.config import Settings
 from orchestrator.db import check_server
 from orchestrator.endpoints import find_servers
@@ -73,9 +74,29 @@ def run(work: Callable[["App"], Awaitable[T]], *, pool_size: int = 5) -> T:
     async def opened() -> T:
         async with open_app(settings(), pool_size=pool_size) as app:
             await check_server(app.engine, head=migrate.head())
-            return await work(app)
+            with acting.acts(_at_the_terminal()):
+                return await work(app)
 
     return guarded(opened)
+
+
+def _at_the_terminal() -> acting.Actor:
+    """Whoever is logged in to this machine, and the command that they typed."""
+    try:
+        who = getpass.getuser()
+    except (KeyError, OSError):  # no such user, as in a container
+        who = f"uid {os.getuid()}"
+    return acting.Actor("cli", None, who, _typed())
+
+
+def _typed() -> str:
+    """The command without its arguments: `avtale senders add`."""
+    try:  # typer brings a click of its own since 0.20
+        from typer._click.globals import get_current_context
+    except ImportError:
+        from click import get_current_context
+    context = get_current_context(silent=True)
+    return " ".join(["avtale", *context.command_path.split()[1:]]) if context else "avtale"
 
 
 def guarded(work: Callable[[], Awaitable[T]], *, fast: bool = False) -> T:

@@ -7,6 +7,7 @@ from rich.table import Table
 
 from orchestrator.clock import database_now
 from orchestrator.commands.common import emit, err, out, run
+from orchestrator.commands.users import user_id_of
 from orchestrator.db import transaction
 from orchestrator.errors import NotFound
 from orchestrator.flows.create_key import NewKey, create_key
@@ -27,19 +28,27 @@ def create(
     scope: Annotated[
         list[str], typer.Option(help="For example prospects:write, *:read or *; may be repeated.")
     ],
+    role: Annotated[
+        str, typer.Option(help="How far it reaches: admin, ops, rep (their people) or viewer.")
+    ] = "ops",
+    user: Annotated[
+        str | None, typer.Option(help="Whose key it is, by email: it reaches no further.")
+    ] = None,
     as_json: _Json = False,
 ) -> None:
     """Make a key. Its secret is printed once, on stdout."""
 
     async def work(opened: "App") -> NewKey:
         async with transaction(opened.engine) as conn:
-            return await create_key(conn, name=name, scopes=scope)
+            owner = await user_id_of(conn, user) if user else None
+            return await create_key(conn, name=name, scopes=scope, role=role, user_id=owner)
 
     made = run(work)
     if as_json:
         emit(made)
         return
-    err.print(f"Key {made.name} ({', '.join(made.scopes)}). This is the only time it is shown:")
+    reach = f"{made.role}: {', '.join(made.scopes)}"
+    err.print(f"Key {made.name} ({reach}). This is the only time it is shown:")
     typer.echo(made.secret)
 
 
@@ -55,12 +64,12 @@ def list_(as_json: _Json = False) -> None:
     if as_json:
         emit(rows)
         return
-    table = Table("name", "scopes", "used", "state")
+    table = Table("name", "scopes", "role", "used", "state")
     for row in rows:
         used = f"{row['used_at']:%Y-%m-%d %H:%M}" if row["used_at"] else "never"
-        table.add_row(
-            row["name"], ", ".join(row["scopes"]), used, "revoked" if row["revoked_at"] else "live"
-        )
+        state = "revoked" if row["revoked_at"] else "live"
+        whose = f"{row['role']} ({row['user']})" if row["user"] else row["role"]
+        table.add_row(row["name"], ", ".join(row["scopes"]), whose, used, state)
     out.print(table)
 
 

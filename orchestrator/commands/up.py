@@ -6,10 +6,15 @@ from typing import Annotated
 import httpx
 import typer
 from rich.markup import escape
+from sqlalchemy.exc import SQLAlchemyError
 
 from orchestrator import config
+from orchestrator.access_address import address_of
+from orchestrator.clock import real_now
 from orchestrator.commands.common import err
 from orchestrator.config import Settings
+from orchestrator.db import make_engine, transaction
+from orchestrator.flows.offer_claim import offer_claim
 
 app = typer.Typer(help="Run everything on this machine.")
 
@@ -17,6 +22,7 @@ app = typer.Typer(help="Run everything on this machine.")
 async def _greet(settings: Settings) -> int | None:
     whose = "embedded" if str(settings.data_dir) in str(settings.database_url) else "yours"
     rows = [
+        ("Console", f"{settings.base_url}/console"),
         ("API", f"{settings.base_url}/docs"),
         ("Health", f"{settings.base_url}/readyz"),
         ("Data", f"{settings.data_dir} (PostgreSQL: {whose})"),
@@ -26,10 +32,27 @@ async def _greet(settings: Settings) -> int | None:
     err.print("\n[bold]Avtale is up.[/bold] Ctrl-C ends it; the data stays.")
     for name, value in rows:
         err.print(f"  {name:<8} {value}", soft_wrap=True)
+    if (link := await _claim(settings)) is not None:
+        err.print("\n  [bold]Nobody has an account yet.[/bold] Claim this instance, within a day:")
+        err.print(f"  {link}", soft_wrap=True)
     err.print("  Other commands find it by themselves: avtale key create me --scope '*'\n")
     for line in [*await _degraded(settings), *lacking(settings)]:
         err.print(f"[yellow]{escape(line)}[/yellow]\n", soft_wrap=True)
     return None
+
+
+async def _claim(settings: Settings) -> str | None:
+    """The link by which the first user makes themselves the admin; None once there is one."""
+    assert settings.database_url is not None
+    engine = make_engine(settings.database_url, pool_size=1)
+    try:
+        async with transaction(engine) as conn:
+            token = await offer_claim(conn, await real_now(conn))
+    except (SQLAlchemyError, OSError):  # it is said again at the next start, and by `users claim`
+        return None
+    finally:
+        await engine.dispose()
+    return address_of(settings, "claim", token) if token else None
 
 
 async def _degraded(settings: Settings) -> list[str]:

@@ -18,6 +18,8 @@ TRY_WINDOW = timedelta(minutes=15)
 TRIES_OF_ACCOUNT, TRIES_OF_ADDRESS = 10, 60
 RESETS_OF_ACCOUNT = 3
 SHORTEST, LONGEST = 12, 256
+LANGUAGES = ("en", "nb")  # of the console
+THEMES = ("auto", "light", "dark")
 
 _ADDRESS = re.compile(r"[^@\s\x00-\x20<>,;\"]+@[^@\s\x00-\x20<>,;\"]+\.[^@\s\x00-\x20<>,;\"]+")
 

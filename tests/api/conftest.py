@@ -41,7 +41,7 @@ async def client_of(api: FastAPI, engine: AsyncEngine, *scopes: str) -> httpx.As
     headers = {}
     if scopes:
         async with transaction(engine) as conn:
-            made = await create_key(conn, name="-".join(scopes), scopes=scopes)
+            made = await create_key(conn, name="-".join(scopes), scopes=scopes, role="admin")
         headers["Authorization"] = f"Bearer {made.secret}"
     transport = httpx.ASGITransport(api, raise_app_exceptions=False)
     return httpx.AsyncClient(transport=transport, base_url="http://test", headers=headers)

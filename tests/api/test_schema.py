@@ -33,7 +33,7 @@ def place() -> Iterator[tuple[Town, str, str]]:
 
         async def key(engine: AsyncEngine) -> str:
             async with transaction(engine) as conn:
-                return (await create_key(conn, name="schema", scopes=("*",))).secret
+                return (await create_key(conn, name="schema", scopes=("*",), role="admin")).secret
 
         secret = made.with_engine(key)
         port = free_port()

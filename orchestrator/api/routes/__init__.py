@@ -1,6 +1,8 @@
 """One router for each resource; `create_app` includes them all."""
 
 from orchestrator.api.routes import (
+    account,
+    audit,
     bookings,
     deliveries,
     doubts,
@@ -9,9 +11,11 @@ from orchestrator.api.routes import (
     enrollments,
     events,
     hosts,
+    keys,
     late,
     messages,
     prospect_import,
+    prospect_owners,
     prospect_verbs,
     prospect_why,
     prospects,
@@ -21,6 +25,7 @@ from orchestrator.api.routes import (
     suppressions,
     tasks,
     unlocks,
+    users,
 )
 
 ROUTERS = (
@@ -28,6 +33,7 @@ ROUTERS = (
     prospect_verbs.router,
     prospect_import.router,
     prospect_why.router,
+    prospect_owners.router,
     sequences.router,
     enrollments.router,
     enroll.router,
@@ -44,6 +50,10 @@ ROUTERS = (
     events.router,
     subscriptions.router,
     deliveries.router,
+    users.router,
+    keys.router,
+    account.router,
+    audit.router,
 )
 
 __all__ = ["ROUTERS"]

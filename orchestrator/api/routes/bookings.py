@@ -37,7 +37,7 @@ class Booking(Out):
     updated_at: datetime
 
 
-@router.get("", dependencies=[reach("bookings:read")], summary="List bookings")
+@router.get("", dependencies=[reach("bookings:read", scoped=True)], summary="List bookings")
 async def list_bookings(
     app: Avtale,
     wanted: Paging,

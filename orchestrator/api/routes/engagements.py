@@ -36,7 +36,7 @@ class Engagement(Out):
     recorded_at: datetime
 
 
-@router.get("", dependencies=[reach("engagements:read")], summary="List engagements")
+@router.get("", dependencies=[reach("engagements:read", scoped=True)], summary="List engagements")
 async def list_engagements(
     app: Avtale,
     wanted: Paging,

@@ -39,7 +39,7 @@ class Enrollment(Out):
     created_at: datetime
 
 
-@router.get("", dependencies=[reach("enrollments:read")], summary="List enrollments")
+@router.get("", dependencies=[reach("enrollments:read", scoped=True)], summary="List enrollments")
 async def list_enrollments(
     app: Avtale,
     wanted: Paging,

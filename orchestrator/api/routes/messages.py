@@ -73,7 +73,7 @@ class WholeMessage(Message):
     words: Words | None
 
 
-@router.get("", dependencies=[reach("messages:read")], summary="List messages")
+@router.get("", dependencies=[reach("messages:read", scoped=True)], summary="List messages")
 async def list_messages(
     app: Avtale,
     wanted: Paging,

@@ -45,6 +45,7 @@ class Prospect(Out):
     not_before: datetime | None
     opted_out_at: datetime | None
     paused_at: datetime | None
+    owner_id: UUID | None = Field(description="the user whose person this is")
     attributes: dict[str, Any]
     created_at: datetime
     updated_at: datetime

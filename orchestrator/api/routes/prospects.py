@@ -5,13 +5,15 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import ColumnElement, exists
+from sqlalchemy import exists
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator import acting
 from orchestrator.api import idempotency
 from orchestrator.api.paging import Page, Paging, cut
 from orchestrator.api.parts import Avtale, Caller, reach
 from orchestrator.api.problems import responses
+from orchestrator.api.reading import own_only
 from orchestrator.api.routes.prospect_shapes import (
     Facts,
     NewFact,
@@ -24,6 +26,7 @@ from orchestrator.clock import database_now
 from orchestrator.db import transaction
 from orchestrator.errors import NotFound
 from orchestrator.flows.add_fact import add_fact
+from orchestrator.flows.assign_people import assign_people
 from orchestrator.flows.change_prospect import change_prospect
 from orchestrator.flows.create_prospect import create_prospect
 from orchestrator.models.people import identities, prospects
@@ -43,15 +46,15 @@ async def read_prospect(conn: AsyncConnection, prospect_id: UUID) -> Prospect:
     return prospect_of(row, known.get(prospect_id, []))
 
 
-@router.get("", dependencies=[reach("prospects:read")], summary="List prospects")
+@router.get("", dependencies=[reach("prospects:read", scoped=True)], summary="List prospects")
 async def list_prospects(
     app: Avtale,
     wanted: Paging,
     address: Annotated[str | None, Query(max_length=320, pattern=r"^[^\x00]+$")] = None,
     company_id: UUID | None = None,
 ) -> Page[Prospect]:
-    """The newest first."""
-    conditions: list[ColumnElement[bool]] = []
+    """The newest first; a rep sees their own."""
+    conditions = own_only(prospects.c.id)
     if company_id is not None:
         conditions.append(prospects.c.company_id == company_id)
     if address is not None:
@@ -85,13 +88,17 @@ async def add_prospect(
     app: Avtale,
     request: Request,
     body: NewProspect,
-    caller: Annotated[Caller, reach("prospects:write")],
+    caller: Annotated[Caller, reach("prospects:write", scoped=True)],
     key: idempotency.Key = None,
 ) -> Response:
-    """The same reading as an import: addresses, zones, languages and phone numbers are checked."""
+    """The same reading as an import: addresses, zones, languages and phone numbers are checked.
+
+    Whom a rep adds is theirs."""
 
     async def work(conn: AsyncConnection, now: datetime) -> Prospect:
         made = await create_prospect(conn, app.keys, app.channels, values=body.columns(), now=now)
+        if (owner := acting.only_own()) is not None:
+            await assign_people(conn, prospect_ids=[made], owner_id=owner, now=now)
         return await read_prospect(conn, made)
 
     return await idempotency.create(request, caller, key, work)

@@ -49,7 +49,7 @@ class TaskDone(In):
     until: date | None = Field(None, description="with not_now: nothing is sent before this day")
 
 
-@router.get("", dependencies=[reach("tasks:read")], summary="List tasks")
+@router.get("", dependencies=[reach("tasks:read", scoped=True)], summary="List tasks")
 async def list_tasks(
     app: Avtale,
     wanted: Paging,

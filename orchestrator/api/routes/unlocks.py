@@ -28,7 +28,7 @@ class Unlock(Out):
     created_at: datetime
 
 
-@router.get("", dependencies=[reach("unlocks:read")], summary="List unlocks")
+@router.get("", dependencies=[reach("unlocks:read", scoped=True)], summary="List unlocks")
 async def list_unlocks(
     app: Avtale, wanted: Paging, prospect_id: UUID | None = None, enrollment_id: UUID | None = None
 ) -> Page[Unlock]:
