@@ -20,7 +20,7 @@ from orchestrator.ids import uuid7
 from orchestrator.rules.context import PersonFacts
 from orchestrator.rules.enrolling import HeldBack
 from orchestrator.store import enrolling as store
-from orchestrator.store import history, standing
+from orchestrator.store import history
 from orchestrator.wiring import App
 
 SHOWN = 200  # people held back that a report names
@@ -83,7 +83,7 @@ Done = list[tuple[PersonFacts, Chosen | HeldBack]]
 
 
 async def _batch(conn: AsyncConnection, at: Enrolling, ids: list[UUID], room: int | None) -> Done:
-    await standing.lock_prospects(conn, ids)
+    await store.lock_people(conn, ids)
     considered = await consider(conn, at, ids)
     if room is not None:
         considered = _first(considered, room)

@@ -11,7 +11,7 @@ from channels.base import Inviting
 from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.flows.deciding import decide
-from orchestrator.flows.planning import House, Plan, Standing
+from orchestrator.flows.planning import House, Plan, Row, Standing
 from orchestrator.rules import progress
 from orchestrator.rules.context import PersonFacts
 from orchestrator.rules.program import Program
@@ -28,7 +28,7 @@ from orchestrator.store import (
 from orchestrator.wiring import App
 
 
-async def plan(app: App, now: datetime, *, batch: int = 200) -> int:
+async def plan(app: App, now: datetime, *, batch: int = 500) -> int:
     """Plan up to `batch` due enrollments. Returns how many were looked at.
 
     Any number of planners may run: each locks what it plans, and a step's message is unique.
@@ -49,7 +49,7 @@ async def plan(app: App, now: datetime, *, batch: int = 200) -> int:
     return len(due)
 
 
-async def _standings(conn: AsyncConnection, app: App, due: Sequence[RowMapping]) -> list[Standing]:
+async def _standings(conn: AsyncConnection, app: App, due: Sequence[Row]) -> list[Standing]:
     ids = [row["id"] for row in due]
     persons = await people.people_for_context(conn, [row["prospect_id"] for row in due])
     unlocked = await enrollments.unlocked(conn, ids)

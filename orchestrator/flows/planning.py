@@ -6,39 +6,80 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping
-
-from channels.base import Channel
+from channels.base import Account, Channel, Inviting, Manual
 from orchestrator.keys import Keys
 from orchestrator.rules import progress
 from orchestrator.rules.context import PersonFacts
 from orchestrator.rules.program import Program
 from orchestrator.rules.ways import Seat
+from orchestrator.rules.window import Window, next_common_opening
 from orchestrator.rules.zones import plausible_zones
+from orchestrator.store.senders import account_of
+
+Row = Mapping[Any, Any]
+_Opening = tuple[Window, frozenset[str], str | None, UUID, datetime]
 
 
 @dataclass(frozen=True, slots=True)
 class House:
-    """What a decision needs of the installation."""
+    """What a decision needs of the installation. Made anew for each batch: what its people share is
+    reckoned once."""
 
     keys: Keys
     base_url: str
     organisation: str
     channels: Mapping[str, Channel]
+    _accounts: dict[UUID, Account] = field(default_factory=dict)
+    _hours: dict[UUID, Window] = field(default_factory=dict)
+    _openings: dict[_Opening, datetime | None] = field(default_factory=dict)
+    _habits: dict[str, tuple[Manual | None, Inviting | None]] = field(default_factory=dict)
+
+    def account(self, sender: Row) -> Account:
+        """The account of a sender's row. Raises SetupError when the secret key has changed."""
+        if sender["id"] not in self._accounts:
+            self._accounts[sender["id"]] = account_of(sender, self.keys)
+        return self._accounts[sender["id"]]
+
+    def habits(self, channel: str) -> tuple[Manual | None, Inviting | None]:
+        """The channel as one that a person may work by hand, and as one that lets us in first."""
+        if channel not in self._habits:
+            one = self.channels[channel]
+            self._habits[channel] = (
+                one if isinstance(one, Manual) else None,
+                one if isinstance(one, Inviting) else None,
+            )
+        return self._habits[channel]
+
+    def opening(self, at: "Standing", sender: Row, after: datetime) -> datetime | None:
+        """The first moment from `after` on that the windows of the person and the sender allow."""
+        zones, country = at.zones, at.person.country
+        key = (at.program.window, zones, country, sender["id"], after)
+        if key not in self._openings:
+            if sender["id"] not in self._hours:
+                self._hours[sender["id"]] = Window.model_validate(sender["hours"])
+            hours = self._hours[sender["id"]]
+            self._openings[key] = next_common_opening(
+                [
+                    (at.program.window, zones, country),
+                    (hours, frozenset({sender["zone"]}), None),
+                ],
+                after,
+            )
+        return self._openings[key]
 
 
 @dataclass(frozen=True, slots=True)
 class Standing:
     """One due enrollment with all that its decision needs."""
 
-    row: RowMapping
+    row: Row
     program: Program
     person: PersonFacts
-    senders: Mapping[UUID, RowMapping]  # the enrollment's own, and those of its other channels
-    unlock: RowMapping | None
+    senders: Mapping[UUID, Row]  # the enrollment's own, and those of its other channels
+    unlock: Row | None
     seen: progress.Seen
-    written: Mapping[str, RowMapping]  # step -> message, of what was planned before, oldest first
-    connections: Mapping[tuple[UUID, UUID], RowMapping]  # by identity and sender
+    written: Mapping[str, Row]  # step -> message, of what was planned before, oldest first
+    connections: Mapping[tuple[UUID, UUID], Row]  # by identity and sender
 
     @property
     def zones(self) -> frozenset[str]:

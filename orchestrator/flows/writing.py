@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from channels.base import Inviting, Manual
 from orchestrator.flows.planning import House, Plan, Standing, hold, move
 from orchestrator.ids import uuid7
 from orchestrator.render import CannotRender, missing_values, render_wording
@@ -14,9 +13,7 @@ from orchestrator.rules import ways
 from orchestrator.rules.context import template_context
 from orchestrator.rules.outgoing import request_step
 from orchestrator.rules.program import CallStep, SendStep, Wording
-from orchestrator.rules.window import Window, next_common_opening
 from orchestrator.rules.wording import choose
-from orchestrator.store.senders import account_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +23,6 @@ class _Letter:
     step: SendStep | CallStep
     way: ways.Way
     wording: Wording
-    context: dict[str, Any]
 
 
 def write(house: House, work: Plan, at: Standing, step: SendStep | CallStep, now: datetime) -> None:
@@ -43,15 +39,15 @@ def write(house: House, work: Plan, at: Standing, step: SendStep | CallStep, now
     letter = _letter(house, work, at, step, way, now)
     if letter is None:
         return
-    channel = house.channels[way.seat.channel]
-    account = account_of(at.senders[way.seat.id], house.keys)
-    if isinstance(channel, Manual) and channel.by_hand(account):
-        profile = channel.profile_url(account, way.identity.address)
-        _by_hand(work, at, letter, profile, now)
-    elif not isinstance(channel, Inviting) or not channel.needs_request(account):
+    manual, inviting = house.habits(way.seat.channel)
+    account = house.account(at.senders[way.seat.id])
+    if manual is not None and manual.by_hand(account):
+        profile = manual.profile_url(account, way.identity.address)
+        _by_hand(house, work, at, letter, profile, now)
+    elif inviting is None or not inviting.needs_request(account):
         _queue(house, work, at, letter, now)
     else:
-        pace = channel.request_pace(account)
+        pace = inviting.request_pace(account)
         _let_in(
             *(house, work, at, letter, now),
             withdraw_after=timedelta(days=pace.withdraw_after_days),
@@ -91,11 +87,7 @@ def _letter(
 ) -> _Letter | None:
     """The wording with its homework done (L6), or a task that names what is missing."""
     _, wording = choose(step.wordings, at.person.language, at.program.language)
-    page_url = f"{house.base_url}/p/{house.keys.token('page', at.row['id'])}"
-    context = template_context(
-        *(at.person, at.person.company, at.person.facts),
-        *(account_of(at.senders[way.seat.id], house.keys), house.organisation, page_url),
-    )
+    context = _context(house, at, way, "(the prospect's page)")  # known of everybody
     needs = step.needs if isinstance(step, SendStep) else ()
     try:
         missing = missing_values(wording, context, needs)
@@ -106,12 +98,22 @@ def _letter(
         title = f"Missing: {', '.join(missing)}"
         hold(work, at, step.id, "missing_fact", title, {"missing": list(missing)}, now)
         return None
-    return _Letter(step, way, wording, context)
+    return _Letter(step, way, wording)
 
 
-def _by_hand(work: Plan, at: Standing, letter: _Letter, profile: str | None, now: datetime) -> None:
+def _context(house: House, at: Standing, way: ways.Way, page_url: str) -> dict[str, Any]:
+    return template_context(
+        *(at.person, at.person.company, at.person.facts),
+        *(house.account(at.senders[way.seat.id]), house.organisation, page_url),
+    )
+
+
+def _by_hand(
+    house: House, work: Plan, at: Standing, letter: _Letter, profile: str | None, now: datetime
+) -> None:
     """A person of ours sends it: the text ready to copy, and where to."""
-    made = render_wording(letter.wording, letter.context)
+    page_url = f"{house.base_url}/p/{house.keys.token('page', at.row['id'])}"
+    made = render_wording(letter.wording, _context(house, at, letter.way, page_url))
     seat = letter.way.seat
     detail = {"text": made.text, "subject": made.subject, "profile": profile} | {
         "channel": seat.channel,
@@ -160,13 +162,7 @@ def _queue(
     """A pending message inside the window, or a task when no hour fits."""
     step, seat = letter.step, letter.way.seat
     sender = at.senders[seat.id]
-    opening = next_common_opening(
-        [
-            (at.program.window, at.zones, at.person.country),
-            (Window.model_validate(sender["hours"]), frozenset({sender["zone"]}), None),
-        ],
-        max(now, at.person.not_before or now),
-    )
+    opening = house.opening(at, sender, max(now, at.person.not_before or now))
     if opening is None:
         title = "No hour fits both the prospect's possible zones and the sender: add their zone"
         hold(work, at, step.id, "missing_zone", title, {"zones": len(at.zones)}, now)

@@ -39,7 +39,8 @@ class Statement:
             assert inner is not None
             driver: Any = inner.connection.driver_connection
             if not driver.is_in_transaction():
-                return (await conn.execute(self._text, dict(values))).mappings().all()
+                done = await conn.execute(self._text, dict(values))
+                return done.mappings().all() if done.returns_rows else []
         else:
             driver = conn
         rows: Sequence[Mapping[Any, Any]] = await driver.fetch(

@@ -5,17 +5,18 @@ from collections.abc import Sequence
 from datetime import date, datetime
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, select, text
+from sqlalchemy import RowMapping, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.models.messages import lanes, messages, senders
 from orchestrator.models.sequences import enrollments
 from orchestrator.rules.enrolling import Standing
+from orchestrator.store.direct import Statement
 from orchestrator.store.sequences import VersionRow
 
 _RUNNING = ("active", "sending", "held")
 
-_STANDINGS = text("""
+_STANDINGS = Statement("""
 select p.id,
   exists (select 1 from enrollments e where e.prospect_id = p.id
           and e.sequence_id = :sequence) as enrolled,
@@ -32,8 +33,21 @@ async def standings(
     conn: AsyncConnection, ids: Sequence[UUID], sequence_id: UUID
 ) -> dict[UUID, Standing]:
     """Where these prospects stand with this sequence and the others."""
-    rows = await conn.execute(_STANDINGS, {"ids": list(ids), "sequence": sequence_id})
-    return {row.id: Standing(row.enrolled, row.running, row.answered_at) for row in rows}
+    rows = await _STANDINGS.fetch(conn, {"ids": list(ids), "sequence": sequence_id})
+    return {row["id"]: Standing(*list(row.values())[1:]) for row in rows}
+
+
+_LOCK = Statement("""
+with locked as (
+  select id from prospects where id = any(cast(:ids as uuid[])) order by id for no key update
+)
+select count(*) from locked
+""")
+
+
+async def lock_people(conn: AsyncConnection, ids: Sequence[UUID]) -> None:
+    """Take the rows of these prospects, in order of id."""
+    await _LOCK.fetch(conn, {"ids": list(ids)})
 
 
 async def usable_senders(conn: AsyncConnection, channels: Sequence[str]) -> list[RowMapping]:
@@ -78,7 +92,7 @@ async def planned_of(
     return dict(found)
 
 
-_ADD = text("""
+_ADD = Statement("""
 insert into enrollments (id, prospect_id, sequence_id, version_id, sender_id, state, step, due_at,
                          entered_step_at, created_at)
 select r.id, r.prospect_id, :sequence, :version, r.sender_id, 'active', :step, r.due_at, :now, :now
@@ -104,4 +118,4 @@ async def add_enrollments(
     columns = zip(("ids", "prospects", "senders", "due"), zip(*rows, strict=True), strict=True)
     values = {name: list(column) for name, column in columns}
     fixed = {"sequence": version.sequence_id, "version": version.id, "step": step, "now": now}
-    return set((await conn.execute(_ADD, values | fixed)).scalars())
+    return {row["id"] for row in await _ADD.fetch(conn, values | fixed)}

@@ -1,31 +1,35 @@
 """Enrollments as the planner sees them: claimed when due, moved in batches."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, bindparam, text, update
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orchestrator.models.sequences import enrollments
+from orchestrator.store.direct import Statement
 
-# SKIP LOCKED: planners share the work, and none waits for an answer that holds the row.
-_DUE = text("""
+# SKIP LOCKED: planners share the work, and none waits for an answer that holds the row. Sequence
+# and person are asked of each row on the way through the index, in the order of due time: joined,
+# all that is due would be read and sorted for one batch of it.
+_DUE = Statement("""
 select e.id, e.prospect_id, e.version_id, e.sender_id, e.step, e.due_at, e.entered_step_at
 from enrollments e
-join sequences s on s.id = e.sequence_id and s.state = 'active'
-join prospects p on p.id = e.prospect_id and p.paused_at is null
 where e.state = 'active' and e.due_at <= :now
+  and (select s.state from sequences s where s.id = e.sequence_id) = 'active'
+  and (select p.paused_at from prospects p where p.id = e.prospect_id) is null
 order by e.due_at
 limit :batch
 for no key update of e skip locked
 """)
 
 
-async def claim_due(conn: AsyncConnection, *, now: datetime, batch: int) -> Sequence[RowMapping]:
+async def claim_due(
+    conn: AsyncConnection, *, now: datetime, batch: int
+) -> Sequence[Mapping[str, Any]]:
     """Lock and return enrollments whose time has come, oldest first."""
-    return (await conn.execute(_DUE, {"now": now, "batch": batch})).mappings().all()
+    return await _DUE.fetch(conn, {"now": now, "batch": batch})
 
 
 # A verdict that was revised does not count: the newer row does.
@@ -49,23 +53,28 @@ async def seen(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, RowMapp
     return {row["id"]: row for row in rows.mappings()}
 
 
+_MOVES = {
+    "at": "uuid",
+    "to_state": "text",
+    "to_step": "text",
+    "to_due": "timestamptz",
+    "entered": "timestamptz",
+    "reason": "text",
+    "ended": "timestamptz",
+}
+_MOVE = Statement(f"""
+update enrollments e set state = c.to_state, step = c.to_step, due_at = c.to_due,
+  entered_step_at = c.entered, stop_reason = c.reason, ended_at = c.ended
+from unnest({", ".join(f"cast(:{name} as {kind}[])" for name, kind in _MOVES.items())})
+  as c ({", ".join(_MOVES)})
+where e.id = c.at and e.state = 'active'
+""")  # noqa: S608 - names of this file
+
+
 async def move(conn: AsyncConnection, changes: Sequence[dict[str, Any]]) -> None:
-    """Write planned moves: dicts of at, state, step, due_at, stop_reason, ended_at, now."""
-    if not changes:
-        return
-    await conn.execute(
-        update(enrollments)
-        .where(enrollments.c.id == bindparam("at"), enrollments.c.state == "active")
-        .values(
-            state=bindparam("to_state"),
-            step=bindparam("to_step"),
-            due_at=bindparam("to_due"),
-            entered_step_at=bindparam("entered"),
-            stop_reason=bindparam("reason"),
-            ended_at=bindparam("ended"),
-        ),
-        list(changes),
-    )
+    """Write planned moves: dicts of at, to_state, to_step, to_due, entered, reason, ended."""
+    if changes:
+        await _MOVE.fetch(conn, {name: [one[name] for one in changes] for name in _MOVES})
 
 
 # `replayed`: the answer was given before this database was restored, and is read once more; the

@@ -1,5 +1,6 @@
 """The append-only history (L7): written in the transaction that changed the state."""
 
+import json
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
@@ -9,6 +10,7 @@ from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.models.work import history
+from orchestrator.store.direct import Statement
 
 
 async def append(
@@ -36,12 +38,32 @@ async def append(
     return int(made.inserted_primary_key[0])
 
 
+_APPEND = Statement("""
+insert into history (at, kind, prospect_id, enrollment_id, message_id, detail)
+select :at, l.kind, l.prospect_id, l.enrollment_id, l.message_id, cast(l.detail as jsonb)
+from unnest(cast(:kinds as text[]), cast(:prospects as uuid[]), cast(:enrollments as uuid[]),
+    cast(:messages as uuid[]), cast(:details as text[])) with ordinality
+  as l (kind, prospect_id, enrollment_id, message_id, detail, number)
+order by l.number
+""")
+
+
 async def append_many(
     conn: AsyncConnection, lines: Sequence[dict[str, Any]], *, at: datetime
 ) -> None:
     """Append lines in order: dicts of kind, prospect_id, enrollment_id, message_id, detail."""
     if lines:
-        await conn.execute(insert(history), [line | {"at": at} for line in lines])
+        await _APPEND.fetch(
+            conn,
+            {
+                "at": at,
+                "kinds": [line["kind"] for line in lines],
+                "prospects": [line["prospect_id"] for line in lines],
+                "enrollments": [line["enrollment_id"] for line in lines],
+                "messages": [line["message_id"] for line in lines],
+                "details": [json.dumps(line["detail"], ensure_ascii=False) for line in lines],
+            },
+        )
 
 
 async def of_prospect(conn: AsyncConnection, prospect_id: UUID) -> list[dict[str, Any]]:

@@ -7,11 +7,32 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import RowMapping, select, text
-from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.models.messages import messages
 from orchestrator.rules.outgoing import OF_STEPS
+from orchestrator.store.direct import Statement
+
+# Arrays, one a column: a statement with a parameter for each value takes 70 us of Python a row.
+_PLANNED = {
+    "id": "uuid",
+    "enrollment_id": "uuid",
+    "prospect_id": "uuid",
+    "step": "text",
+    "kind": "text",
+    "channel": "text",
+    "sender_id": "uuid",
+    "identity_id": "uuid",
+    "unlock_id": "uuid",
+    "thread_of": "uuid",
+    "due_at": "timestamptz",
+    "rfc_message_id": "text",
+}
+_INSERT = Statement(f"""
+insert into messages ({", ".join(_PLANNED)})
+select * from unnest({", ".join(f"cast(:{name} as {kind}[])" for name, kind in _PLANNED.items())})
+on conflict do nothing returning id
+""")  # noqa: S608 - names of this file
 
 
 async def insert_planned(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) -> set[UUID]:
@@ -19,10 +40,8 @@ async def insert_planned(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) 
     that are new."""
     if not rows:
         return set()
-    made = await conn.execute(
-        insert(messages).on_conflict_do_nothing().returning(messages.c.id), list(rows)
-    )
-    return set(made.scalars())
+    made = await _INSERT.fetch(conn, {name: [row[name] for row in rows] for name in _PLANNED})
+    return {row["id"] for row in made}
 
 
 async def of_steps(

@@ -1,18 +1,42 @@
 """Prospects with their company, identities and newest facts: read whole, never one by one."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, exists, func, select, tuple_
+from sqlalchemy import exists, func, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orchestrator.models.people import companies, facts, identities, prospects, suppressions
+from orchestrator.models.people import facts, identities, prospects
 from orchestrator.rules import addresses
 from orchestrator.rules.context import CompanyFacts, Fact, IdentityFacts, PersonFacts
 from orchestrator.rules.where import Node
+from orchestrator.store.direct import Statement
 from orchestrator.store.people_where import clause
+
+# Straight from the driver: enrolling and planning read a hundred thousand people in a go, and an
+# `in` with a parameter for each id alone took 40 us of Python a person. An empty `attributes` comes
+# as null, so that no JSON is read for most.
+_PEOPLE = Statement("""
+select p.id, p.first_name, p.last_name, p.title, p.language, p.country, p.zone, p.phone,
+  p.preferred_channel, p.not_before, p.opted_out_at, p.paused_at,
+  nullif(p.attributes, '{}') as attributes, p.company_id, c.name as company_name,
+  c.domain as company_domain, c.country as company_country
+from prospects p left join companies c on c.id = p.company_id
+where p.id = any(cast(:ids as uuid[]))
+""")
+_IDENTITIES = Statement("""
+select i.prospect_id, i.id, i.channel, i.address, i.state,
+  exists (select 1 from suppressions x where x.address_hash = i.address_hash) as suppressed
+from identities i where i.prospect_id = any(cast(:ids as uuid[]))
+order by i.created_at, i.id
+""")
+_FACTS = Statement("""
+select distinct on (prospect_id, name) prospect_id, name, value, source, found_on
+from facts where prospect_id = any(cast(:ids as uuid[]))
+order by prospect_id, name, found_on desc nulls last, recorded_at desc, id desc
+""")
 
 
 async def people_for_context(
@@ -25,24 +49,14 @@ async def people_for_context(
         return {}
     identities_of = await _identities(conn, ids)
     facts_of = await _newest_facts(conn, ids)
-    rows = await conn.execute(
-        select(
-            prospects,
-            companies.c.name.label("company_name"),
-            companies.c.domain.label("company_domain"),
-            companies.c.country.label("company_country"),
-        )
-        .outerjoin(companies, companies.c.id == prospects.c.company_id)
-        .where(prospects.c.id.in_(ids))
-    )
     return {
         row["id"]: _person(row, tuple(identities_of[row["id"]]), facts_of[row["id"]])
-        for row in rows.mappings()
+        for row in await _PEOPLE.fetch(conn, {"ids": ids})
     }
 
 
 def _person(
-    row: RowMapping, identities_of: tuple[IdentityFacts, ...], known: dict[str, Fact]
+    row: Mapping[Any, Any], identities_of: tuple[IdentityFacts, ...], known: dict[str, Fact]
 ) -> PersonFacts:
     company = None
     if row["company_id"] is not None:
@@ -62,7 +76,7 @@ def _person(
         not_before=row["not_before"],
         opted_out_at=row["opted_out_at"],
         paused_at=row["paused_at"],
-        attributes=row["attributes"],
+        attributes=row["attributes"] or {},
         company=company,
         identities=identities_of,
         facts=known,
@@ -72,21 +86,9 @@ def _person(
 async def _identities(
     conn: AsyncConnection, ids: Sequence[UUID]
 ) -> defaultdict[UUID, list[IdentityFacts]]:
-    suppressed = exists().where(suppressions.c.address_hash == identities.c.address_hash)
-    rows = await conn.execute(
-        select(
-            identities.c.prospect_id,
-            identities.c.id,
-            identities.c.channel,
-            identities.c.address,
-            identities.c.state,
-            suppressed.label("suppressed"),
-        )
-        .where(identities.c.prospect_id.in_(ids))
-        .order_by(identities.c.created_at, identities.c.id)
-    )
     found: defaultdict[UUID, list[IdentityFacts]] = defaultdict(list)
-    for prospect_id, *values in rows:
+    for row in await _IDENTITIES.fetch(conn, {"ids": ids}):
+        prospect_id, *values = row.values()
         found[prospect_id].append(IdentityFacts(*values))
     return found
 
@@ -94,29 +96,10 @@ async def _identities(
 async def _newest_facts(
     conn: AsyncConnection, ids: Sequence[UUID]
 ) -> defaultdict[UUID, dict[str, Fact]]:
-    age = (
-        func.row_number()
-        .over(
-            partition_by=(facts.c.prospect_id, facts.c.name),
-            order_by=(
-                facts.c.found_on.desc().nulls_last(),
-                facts.c.recorded_at.desc(),
-                facts.c.id.desc(),
-            ),
-        )
-        .label("age")
-    )
-    ranked = (
-        select(
-            facts.c.prospect_id, facts.c.name, facts.c.value, facts.c.source, facts.c.found_on, age
-        )
-        .where(facts.c.prospect_id.in_(ids))
-        .subquery()
-    )
-    rows = await conn.execute(select(ranked).where(ranked.c.age == 1))
     found: defaultdict[UUID, dict[str, Fact]] = defaultdict(dict)
-    for prospect_id, name, value, source, found_on, _ in rows:
-        found[prospect_id][name] = Fact(name, value, source, found_on)
+    for row in await _FACTS.fetch(conn, {"ids": ids}):
+        prospect_id, name, *values = row.values()
+        found[prospect_id][name] = Fact(name, *values)
     return found
 
 
