@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 MOST_BYTES = 500_000  # of one leaf that are decoded
-_MOST_HEAD = 100_000  # bytes of one header block
+_MOST_HEAD = 64_000  # bytes of one header block
 _MOST_FIELDS = 600
 _MOST_PARTS = 60  # of one multipart
 _MOST_DEPTH = 12
@@ -44,6 +44,7 @@ class Mail:
     def __init__(self, raw: bytes, start: int = 0, end: int | None = None, depth: int = 0) -> None:
         self.raw = raw
         self.depth = depth
+        self.addresses: dict[tuple[str, ...], tuple[str, ...]] = {}  # by header names, as read
         self.end = len(raw) if end is None else end
         self.fields, self.start = _head(raw, start, self.end)
 

@@ -2,22 +2,24 @@
 
 import re
 import tomllib
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
 _QUOTED = re.compile(r"\s*(?:[A-ZÆØÅÄÖ]{0,3}>|&gt;)")
 _BARRED = re.compile(r"\s*\|")
+# Its first digit comes first in the pattern: where there is none, nothing else is tried.
 _DATE = re.compile(
-    r"\b(?:19|20)\d\d\b|\b\d{1,2}[:.h]\d\d\b|\b\d{1,2}[./-] ?\d{1,2}[./-]|20\d\d年"
-    r"|\b\d{1,2}\.? [^\W\d]{3,}"
+    r"\d(?:(?<!\w\d)(?:(?:(?<=1)9|(?<=2)0)\d\d\b|\d?[:.h]\d\d\b|\d?[./-] ?\d{1,2}[./-]"
+    r"|\d?\.? [^\W\d]{3,})|(?<=2)0\d\d年)"
 )
-_ADDRESS = re.compile(r"[^\s@<>\"]+@[^\s@<>\"]+")
+_ADDRESS = re.compile(r"(?<![^\s@<>\"])[^\s@<>\"]++@[^\s@<>\"]+")
 _ABOVE = re.compile(
     r"\b(?:reply|write|respond|type|text|svar\w*|skriv|antwort\w*|répon\w+)\b.{0,40}"
     r"\b(?:above|over|ovenfor|ovanför|oberhalb|au-dessus|ci-dessus)\b.{0,25}"
     r"\b(?:lines?|linjen?|linien?|zeile|ligne)\b"
 )
+_NAMED = re.compile(r"[^.!?]{0,60}<?[^\s@<>]+@[^\s@<>]+>?,?")
 _LONGEST = 420  # characters of an attribution
 
 
@@ -43,7 +45,7 @@ def marks() -> Marks:
     def any_of(name: str) -> str:
         return "(?:" + "|".join(sorted(words[name], key=len, reverse=True)) + ")"
 
-    edge = r"(?<![^\W_])"  # the beginning of a word; \b knows none in Chinese
+    edge = r"(?<![^\W_])(?=\w)"  # the beginning of a word; \b knows none in Chinese
     return Marks(
         wrote=re.compile(rf"(?:{edge}{any_of('wrote')}(?![^\W_])|写道|寫道|書きました|작성)"),
         on=re.compile(rf"{any_of('on')}[.,]? ?(?=.{{0,40}}\d)"),
@@ -129,14 +131,29 @@ def is_field(line: str) -> bool:
     return _field(line) is not None
 
 
+class _Line:
+    """A line as it is folded, and what is in it: read once, though five windows lie over it."""
+
+    def __init__(self, line: str) -> None:
+        self.folded = fold(line[: 2 * _LONGEST])
+        self.bare = self.folded.lstrip("> *_")
+        self.blank = not line.strip()
+
+    @cached_property
+    def proof(self) -> tuple[bool, bool]:
+        """Whether it has a date, and an address."""
+        return bool(_DATE.search(self.bare)), bool(_ADDRESS.search(self.bare))
+
+
 def attributions(lines: list[str]) -> dict[int, int]:
     """First line -> last line of each `On ... somebody wrote:`, which may run over several."""
     found: dict[int, int] = {}
-    for end, line in enumerate(lines):
-        folded = fold(line).rstrip(" >*_")
+    read = [_Line(line) for line in lines]
+    for end, line in enumerate(read):
+        folded = line.folded.rstrip(" >*_")
         if len(folded) > _LONGEST or not re.search(r"[:：\w)>.]$|<[^<>]*@[^<>]*$", folded):
             continue
-        start = _start(lines, end)
+        start = _start(lines, read, end)
         if start is not None:
             for other in [one for one, last in found.items() if last >= start]:
                 del found[other]
@@ -144,29 +161,30 @@ def attributions(lines: list[str]) -> dict[int, int]:
     return found
 
 
-def _start(lines: list[str], end: int) -> int | None:
+def _start(lines: list[str], read: list[_Line], end: int) -> int | None:
     """Where the attribution that ends in this line begins: at the nearest line that begins like one
     and makes it whole, else at the nearest that makes it whole."""
     at, taken, whole = end, 0, None
     behind = _next(lines, end)
     while at >= 0 and taken < 5:
-        text = " ".join(fold(one).lstrip("> *_") for one in lines[at : end + 1] if one.strip())
+        window = [one for one in read[at : end + 1] if not one.blank]
+        text = " ".join(one.bare for one in window)
         if len(text) > _LONGEST or (at == end and not _may_end(text)):
             break
-        if lines[at].strip():
-            if whole is not None and fold(lines[at]).endswith((".", "!", "?")):
+        if not read[at].blank:
+            if whole is not None and read[at].folded.endswith((".", "!", "?")):
                 break
             taken += 1
-            if _whole(text.rstrip(" >*_"), behind):
+            if _whole(text.rstrip(" >*_"), behind, window):
                 whole = at if whole is None else whole
                 if _begins(text):
                     return _extended(lines, at)
-        elif not fold(lines[at + 1] if at < end else "").startswith(("<", "mailto")):
+        elif not (read[at + 1].folded if at < end else "").startswith(("<", "mailto")):
             break
         at -= 1
     if whole is not None:
         return _extended(lines, whole)
-    return end if _introduces(fold(lines[end]).lstrip("> *_").rstrip(" >*_"), behind) else None
+    return end if _introduces(read[end].bare.rstrip(" >*_"), behind) else None
 
 
 def _may_end(text: str) -> bool:
@@ -187,9 +205,12 @@ def _marked(behind: str) -> bool:
     return bool(_QUOTED.match(behind) or _BARRED.match(behind))
 
 
-def _whole(text: str, behind: str) -> bool:
+def _whole(text: str, behind: str, window: list[_Line]) -> bool:
     """Whether this is an attribution. `behind`: the next line with anything in it, as it came."""
-    dated, addressed = bool(_DATE.search(text)), bool(_ADDRESS.search(text))
+    dated = any(one.proof[0] for one in window)
+    addressed = any(one.proof[1] for one in window)
+    if not (dated or addressed):
+        return False
     wrote = marks().wrote.search(text)
     ends = bool(re.search(r"[:：]$", text))
     marked, begins = _marked(behind), _begins(text)
@@ -221,7 +242,7 @@ def _extended(lines: list[str], at: int) -> int:
     """Lines before belong to it, too, which name the writer or the day and nothing else."""
     while at and lines[at - 1].strip():
         before = fold(lines[at - 1]).lstrip("> *_")
-        named = re.fullmatch(r"[^.!?]{0,60}<?[^\s@<>]+@[^\s@<>]+>?,?", before)
+        named = len(before) < 200 and _NAMED.fullmatch(before)
         dated = marks().on.match(before) and _DATE.search(before) and len(before) < 90
         complete = marks().on.match(fold(lines[at]).lstrip("> *_")) and _DATE.search(lines[at])
         if complete or not (named or dated):

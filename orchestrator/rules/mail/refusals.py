@@ -6,6 +6,7 @@ addresses and links are taken out first: `mx.spamfilter.example said: user unkno
 """
 
 import re
+from functools import cached_property
 from typing import Literal
 
 from orchestrator.rules.mail.fields import STATUS
@@ -17,13 +18,13 @@ Class = Literal["hard", "mailbox_full", "policy", "transient", "other"]
 _MOST = 4000
 _NOISE = re.compile(  # 5.1.0 - Unknown address error: IronPort's word for any refusal
     r"""(?ix) \b5\.1\.0 \s - \s unknown \s address \s error
-    | https?://\S{1,500} | www\.\S{1,300} | [^\s<>()]{0,100}@[\w.-]{1,200}
+    | https?://\S{1,500} | www\.\S{1,300} | (?<![^\s<>()@])[^\s<>()@]{0,100}+@[\w.-]{1,200}
     | (?<![\w.-])(?=[^\s]{0,60}[a-z])[a-z0-9_-]{1,63}(?:\.[a-z0-9_-]{1,63}){1,8}\.?(?![\w])
     | \[[0-9a-f.:]{3,45}\] | \b\d{1,3}(?:\.\d{1,3}){3}\b"""
 )
 
 _SUBJECT = re.compile(
-    r"(?i)(?<!from[\s:])(?<!from:\s)<?[^\s<>()@]{1,100}@[\w.-]{1,200}>?[\s:,.]{1,4}"
+    r"(?i)(?<!from[\s:])(?<!from:\s)(?<![^\s<>()@])<?[^\s<>()@]{1,100}+@[\w.-]{1,200}>?[\s:,.]{1,4}"
     r"(?=(?:does|is|was|not|rejected|unknown|refused|no\slonger|has)\b)"
 )
 
@@ -63,12 +64,13 @@ _LATE_CODE = re.compile(r"(?:4\.\d+\.\d+|5\.4\.\d+|5\.3\.2)$")
 _OTHER_CODE = re.compile(r"5\.(?:2\.[34]|3\.\d+|5\.[1-9]\d*)$")
 
 
-def classify(status: str | None, diagnostic: str, text: str = "") -> tuple[Class, str]:
+def classify(status: str | None, diagnostic: str, text: "str | Around" = "") -> tuple[Class, str]:
     """The class of one failure and what it was decided on. `diagnostic`: what the server said of
     this recipient; `text`: what else the report says, read only where the diagnostic is silent."""
     status = worst(status, diagnostic)
-    found = _decide(status, diagnostic, text)
-    stage = refused_at(diagnostic, text)
+    around = text if isinstance(text, Around) else Around(text)
+    found = _decide(status, diagnostic, around)
+    stage = refused_at(diagnostic, around.text)
     if stage and stage != "rcpt" and _not_the_address(found, stage):
         return "policy", f"{found[1]}, but in reply to {stage.upper()}"
     return found
@@ -83,24 +85,23 @@ def _not_the_address(found: tuple[Class, str], stage: Stage) -> bool:
     return found[0] == "hard" or (found[0] == "other" and found[1].startswith(_BARE))
 
 
-def _decide(status: str | None, diagnostic: str, text: str) -> tuple[Class, str]:
+def _decide(status: str | None, diagnostic: str, around: "Around") -> tuple[Class, str]:
     if status and _SENDER_STATUS.match(status):
         return "policy", f"status {status}"
     if status == "5.4.1" and "access denied" in diagnostic[:_MOST].lower():
         return "hard", "5.4.1 access denied: Exchange's word for an unknown address"
     quiet = _stood_in(diagnostic)
-    if found := _clear(diagnostic[:_MOST], quiet, status):
+    if found := _clear(_first(diagnostic[:_MOST], quiet), quiet, status):
         return found[0], f"server: {found[1]}"
     if coded := _by_code(status):
         return coded, f"status {status}"
     if found := _unclear(quiet):
         return found[0], f"server: {found[1]}"
-    quiet = _quiet(text)
-    if found := _clear(text[:_MOST], quiet, status) or _unclear(quiet):
+    if found := _clear(around.first, around.quiet, status) or around.unclear:
         return found[0], f"report: {found[1]}"
     if status and status.startswith("4"):
         return "transient", f"status {status}"
-    return _by_reply(diagnostic or text)
+    return _by_reply(diagnostic or around.text)
 
 
 def worst(status: str | None, diagnostic: str) -> str | None:
@@ -137,23 +138,48 @@ _CLEAR: tuple[tuple[Class, str], ...] = (
 )
 
 
-def _clear(said: str, quiet: str, status: str | None) -> tuple[Class, str] | None:
-    """The class that words name, with the words."""
-    if not said:
-        return None
-    for name, pattern in _LINKS:
+def _first(said: str, quiet: str) -> tuple[Class, str] | None:
+    """The class that a link or the first list of words names."""
+    for name, pattern in _LINKS if said else ():
         if found := pattern.search(said):
             return name, f"link {found.group()}"
-    for name, list_name in _CLEAR:
+    for name, list_name in _CLEAR if said else ():
         if found := words(list_name).search(quiet):
-            # They say: not yet; but that a domain is in no DNS is final (RFC 8020).
-            late = (
-                name == "hard"
-                and (status or "").startswith("4")
-                and "nxdomain" not in quiet.lower()
-            )
-            return "transient" if late else name, found.group().strip()[:60]
+            return name, found.group().strip()[:60]
     return None
+
+
+def _clear(
+    found: tuple[Class, str] | None, quiet: str, status: str | None
+) -> tuple[Class, str] | None:
+    """The same, knowing the status. With 4yz they say: not yet; but that a domain is in no DNS is
+    final (RFC 8020)."""
+    late = (status or "").startswith("4") and "nxdomain" not in quiet.lower()
+    if found and found[0] == "hard" and late and not found[1].startswith("link "):
+        return "transient", found[1]
+    return found
+
+
+class Around:
+    """What a report says beside the words of the servers, read once for all its causes."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text[:_MOST]
+
+    @cached_property
+    def quiet(self) -> str:
+        """Its words alone."""
+        return _quiet(self.text)
+
+    @cached_property
+    def first(self) -> tuple[Class, str] | None:
+        """The class that they name."""
+        return _first(self.text, self.quiet)
+
+    @cached_property
+    def unclear(self) -> tuple[Class, str] | None:
+        """The class that they hint at."""
+        return _unclear(self.quiet)
 
 
 def _unclear(quiet: str) -> tuple[Class, str] | None:

@@ -13,6 +13,7 @@ from orchestrator.rules.mail.words import beginning, words
 _STATUS_PARTS = ("message/delivery-status", "message/global-delivery-status")
 _NO_FAILURES = ("tlsrpt", "disposition-notification", "dmarc", "message-tracking-status")
 _MOST_SAID = 24_000  # characters of a report
+_MOST_DIAGNOSTICS = 8_000  # characters of what servers said, over all causes
 _MOST_CAUSES = 8  # of one report that are looked into
 _FROM_MACHINE = re.compile(
     r"(?i)(mailer[-_.]?(?:daemon|deamon)|post[-_.]?mast(?:er)?\b|mail ?deliver"
@@ -136,7 +137,9 @@ def _told(mail: Mail, listed: list[Record], text: str, source: str) -> Report | 
     if returned.embedded(mail):  # what is returned is attached: a heading in the text is no title
         split = returned.Split(text[:_MOST_SAID], "")
     causes = list(dict.fromkeys((one.status, one.diagnostic) for one in about))[:_MOST_CAUSES]
-    told = [refusals.classify(status, said, split.said) for status, said in causes]
+    share = _MOST_DIAGNOSTICS // len(causes)
+    around = refusals.Around(split.said)
+    told = [refusals.classify(status, said[:share], around) for status, said in causes]
     to = tuple(dict.fromkeys(one.recipient for one in about if one.recipient))
     class_, why = told[0]
     return Report(
