@@ -2,10 +2,12 @@
 
 python -m tests.corpus.fuzz [--minutes 10] [--seed 1] [--memory]
 
-Time is processor time, and the limit is 100 ms a mail of up to 1 MB on a machine as fast as the one
-that it was set on: a fixed piece of work is timed first, and the limit grows with it. A mail over
-the limit is read three times more, and its least time counts. `--memory` reads 25 MB mails in a
-process of their own and prints how much more it needs than for an empty one.
+Time is the processor time of the thread that reads, since the wall's clock also counts what else
+the machine is at; the longest by the wall is printed beside it. The limit is 100 ms a mail of up to
+1 MB on a machine as fast as the one that it was set on: a fixed piece of work is timed first, and
+the limit grows with it. A mail over the limit is read three times more, and its least time counts.
+`--memory` reads 25 MB mails in a process of their own and prints how much more it needs than for an
+empty one.
 """
 
 import argparse
@@ -46,6 +48,7 @@ class Run:
     mails: int = 0
     bytes: int = 0
     slowest: float = 0.0
+    wall: float = 0.0  # the longest by the clock on the wall
     factor: float = 1.0
     faults: list[str] = field(default_factory=list)
 
@@ -127,10 +130,10 @@ _CHANGES: tuple[Callable[[bytearray, list[bytes], random.Random], bytearray], ..
 
 
 def took(raw: bytes) -> float:
-    """Processor seconds to read one mail; raises what the reader raises."""
-    started = time.process_time()
+    """Processor seconds of this thread to read one mail; raises what the reader raises."""
+    started = time.thread_time()
     _read(parts.parse(raw), (), OURS, (), date(2026, 11, 23))
-    return time.process_time() - started
+    return time.thread_time() - started
 
 
 @lru_cache(maxsize=1)
@@ -140,11 +143,11 @@ def fixed_work() -> float:
     pattern = re.compile(r"(?i)(user|mailbox)\s\w+|[\w.]+@[\w.]+")
 
     def once() -> float:
-        started = time.process_time()
+        started = time.thread_time()
         for line in text.splitlines():
             pattern.findall(line)
             line.casefold().split()
-        return time.process_time() - started
+        return time.thread_time() - started
 
     return min(once() for _ in range(5))
 
@@ -164,7 +167,9 @@ def run(
         result.mails += 1
         result.bytes += len(raw)
         try:
+            started = time.monotonic()
             seconds = took(raw)
+            result.wall = max(result.wall, time.monotonic() - started)
             if seconds > LIMIT * result.factor:
                 seconds = min(seconds, *(took(raw) for _ in range(3)))
         except Exception:
@@ -254,7 +259,8 @@ def main() -> int:
     print(
         f"{found.mails} mails, {found.bytes / 1e6:.0f} MB, seed {asked.seed}: "
         f"{len(found.faults)} faults; slowest {found.slowest * 1000:.0f} ms "
-        f"of {LIMIT * found.factor * 1000:.0f} ms"
+        f"of {LIMIT * found.factor * 1000:.0f} ms of processor time, {found.wall * 1000:.0f} ms by "
+        "the wall"
     )
     for fault in found.faults[:20]:
         print(fault)
