@@ -8,7 +8,7 @@ Data = dict[str, Any]
 
 # The order of the page; what is not named comes last.
 ORDER = (
-    *("send", "lanes", "workers", "far", "claim", "plan", "webhook", "pixel", "import"),
+    *("send", "send_growth", "lanes", "workers", "far", "claim", "plan", "webhook", "pixel", "import"),
     *("latency", "start", "memory", "stages"),
 )
 

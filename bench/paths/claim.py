@@ -41,8 +41,8 @@ insert into messages (id, enrollment_id, prospect_id, step, channel, sender_id, 
   due_at, rfc_message_id)
 select {identifier(6)}, {identifier(5)}, {PERSON}, 'hello', 'email',
   ($4::uuid[])[1 + n / $3::int % {SEATS}], {ADDRESS},
-  case when n % 10 = 1 then 'pending' else 'sent' end, now() + make_interval(days => 1 + (n % 9)::int),
-  md5(n::text) || '@sender.example>'
+  case when n % 10 = 1 then 'pending' else 'sent' end,
+  now() + make_interval(days => 1 + (n % 9)::int), '<' || md5(n::text) || '@sender.example>'
 from generate_series($1::bigint, $2::bigint) n where n % $3 <> 0 and n % 10 < 5"""
 # A message is written when its step is planned: the rows of these are the newest, and the people
 # that they are to stand anywhere.
@@ -51,7 +51,7 @@ insert into messages (id, enrollment_id, prospect_id, step, channel, sender_id, 
   due_at, rfc_message_id)
 select {identifier(7, "row_number() over (order by random)")}, {identifier(5)}, {PERSON}, 'hello',
   'email', ($3::uuid[])[1 + n / $2::int % {SEATS}], {ADDRESS},
-  now() - make_interval(secs => 3600 * (2 - random)), md5(n::text) || '@sender.example>'
+  now() - make_interval(secs => 3600 * (2 - random)), '<' || md5(n::text) || '@sender.example>'
 from (select n, abs(hashint8(n)::float8) / 2147483648 as random
   from generate_series($2::bigint, $1::bigint, $2::bigint) n) people order by random"""
 _PLAIN_INDEXES = """
