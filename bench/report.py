@@ -8,8 +8,8 @@ Data = dict[str, Any]
 
 # The order of the page; what is not named comes last.
 ORDER = (
-    *("send", "send_growth", "lanes", "workers", "far", "claim", "plan", "webhook", "pixel", "import"),
-    *("latency", "start", "memory", "stages"),
+    *("send", "send_growth", "lanes", "workers", "far", "claim", "plan", "webhook", "pixel"),
+    *("import", "latency", "start", "memory", "stages"),
 )
 
 
