@@ -22,6 +22,7 @@ from channels.crash_points import point
 from orchestrator.clock import steady
 from orchestrator.db import is_passing, is_passing_state, transaction
 from orchestrator.line import Driver, Line, on_line
+from orchestrator.stages import observe
 from orchestrator.store import handover
 
 log = structlog.get_logger()
@@ -191,6 +192,7 @@ class Combiner:
         follow: Follow | None = None,
         exclusive: UUID | None = None,
     ) -> _Written:
+        began = steady()
         done, stale = _Written(), list[tuple[UUID, int, str]]()
         everyone = [one.prospect_id for one in passes]
         everyone += [one.prospect_id for one in settlements]
@@ -215,6 +217,9 @@ class Combiner:
             _point("before_commit", done)
             done.began = steady()
         _point("after_commit", done)
+        each = (steady() - began) / len(everyone)
+        observe("pass", each * len(passes), len(passes))
+        observe("settle", each * len(settlements), len(settlements))
         self.commits += 1
         self.written += len(everyone)
         for message_id, fence, what in stale:
