@@ -41,6 +41,48 @@ EVIDENCE, RECONCILE = "tests/flows/test_evidence.py", "tests/flows/test_reconcil
 WINDOW = "orchestrator/rules/window.py"
 
 MUTANTS: dict[str, Mutant] = {
+    "an account that its row has left behind": Mutant(
+        "L2",
+        "orchestrator/store/senders.py",
+        "or kept[1] != values",
+        "or False",
+        "tests/flows/test_senders.py -k kept",
+    ),
+    "links of bytes that somebody else froze": Mutant(
+        "L2",
+        "orchestrator/store/frozen.py",
+        "where l.message_id in (select message_id from fresh)",
+        "where true",
+        "tests/flows/test_prepare.py -k freeze_at_once",
+    ),
+    "our bytes where somebody else froze first": Mutant(
+        "L2",
+        "orchestrator/flows/prepare.py",
+        "if one in new",
+        "if True",
+        "tests/flows/test_prepare.py -k freeze_at_once",
+    ),
+    "an address that is not theirs any more": Mutant(
+        "L5",
+        "orchestrator/store/context.py",
+        "on i.id = w.identity_id and i.prospect_id = w.prospect_id",
+        "on i.prospect_id = w.prospect_id",
+        "tests/flows/test_prepare.py -k planned_for",
+    ),
+    "the wrong fact of a name": Mutant(
+        "L6",
+        "orchestrator/store/context.py",
+        "order by prospect_id, name, found_on desc nulls last, recorded_at desc, id desc",
+        "order by prospect_id, name, found_on desc nulls first, recorded_at desc, id desc",
+        "tests/flows/test_prepare.py -k newest",
+    ),
+    "the date of another zone": Mutant(
+        "L5",
+        "channels/email/mime.py",
+        "shown.replace(tzinfo=timezone(offset))",
+        "shown.replace(tzinfo=timezone.utc)",
+        "tests/channels/test_mime.py -k zones",
+    ),
     "pass without the fence": Mutant(
         "L2",
         HANDOVER,
@@ -529,6 +571,20 @@ MUTANTS: dict[str, Mutant] = {
         "    if isinstance(outcome, Silence):\n        return Unknown(detail)\n",
         "    if isinstance(outcome, Silence):\n        return NotSent('dropped', detail)\n",
         "tests/channels/test_matrix.py -k smtp",
+    ),
+    "a watermark that is never forgotten": Mutant(
+        "L3",
+        "orchestrator/rules/watermark.py",
+        "if clock - self._since >= KEPT_SECONDS:",
+        "if not self._since:",
+        "tests/rules/test_watermark.py",
+    ),
+    "a watermark behind which nobody looks": Mutant(
+        "L3",
+        "orchestrator/rules/watermark.py",
+        "self._marks | marks if full else {}",
+        "self._marks | marks",
+        "tests/flows/test_claim.py -k before_the_mark",
     ),
     "cap not counted": Mutant(
         "cap",

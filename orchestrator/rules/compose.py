@@ -1,9 +1,9 @@
 """A message as it is said: wording, footer, tracking and thread, as one draft. Pure."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from channels.base import Attachment, Capabilities, Draft
@@ -40,9 +40,27 @@ class Addressed:
     language: str
     own: str  # our base URL: links below it are never followed
     unsubscribe_url: str
-    pixel_url: str
-    trap_url: str
-    reply_token: str
+    reply_token: str | None
+
+
+class Trails(Protocol):
+    """Where what follows a message leads. Each address is made when it is asked for: most messages
+    have none of them, and a token takes 4 us."""
+
+    def click(self, url: str) -> str:
+        """The address that stands in the message instead of `url`: one address, one link."""
+        ...
+
+    def pixel(self) -> str: ...
+    def trap(self) -> str: ...
+
+
+_NOTHING = Thread()
+
+
+def answers(row: MessageRow) -> bool:
+    """Whether `row` may go on in a thread: `thread_of` asks for what was written before."""
+    return row.thread_of is not None or row.kind == "call_offer"
 
 
 def thread_of(row: MessageRow, before: Sequence[Mapping[str, Any]]) -> Thread:
@@ -51,8 +69,10 @@ def thread_of(row: MessageRow, before: Sequence[Mapping[str, Any]]) -> Thread:
     A call offer that names no message goes where the last one went. A thread's messages are those
     with the same root, and the new one answers the last of them.
     """
-    by_id = {one["id"]: one for one in before}
     start = row.thread_of
+    if not answers(row):
+        return _NOTHING
+    by_id = {one["id"]: one for one in before}
     if start not in by_id and row.kind == "call_offer" and before:
         start = before[-1]["id"]
     if start is None or start not in by_id:
@@ -93,18 +113,18 @@ def compose(
     thread: Thread,
     to: Addressed,
     followed: Wanted,
-    token_url: Callable[[str], str],
+    trails: Trails,
     can: Capabilities,
     page_url: str,
 ) -> Draft:
     """The draft of an outreach or a call offer. A chat gets the short footer, a mail the whole."""
     if followed.clicks:
-        text, html = follow_links(text, html, token_url, own=to.own)
+        text, html = follow_links(text, html, trails.click, own=to.own)
     whole = _under(html, footer.html)
     if followed.clicks and can.html:
-        whole = with_trap(whole, to.trap_url)
+        whole = with_trap(whole, trails.trap())
     if followed.opens and can.html:
-        whole = with_pixel(whole, to.pixel_url)
+        whole = with_pixel(whole, trails.pixel())
     return Draft(
         message_id=row.id,
         recipient=to.recipient,
@@ -149,7 +169,7 @@ def invitation(
     recipient: str,
     date: datetime,
     page_url: str,
-    reply_token: str,
+    reply_token: str | None,
 ) -> Draft:
     """The draft of an invitation: asked for, so without a footer, and marked as automatic.
 

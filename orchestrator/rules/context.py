@@ -90,9 +90,47 @@ class Signature(Protocol):
     def address(self) -> str: ...
 
 
+_OWN = ("first_name", "last_name", "title", "language")
+
+
 def _known(values: Mapping[str, str | None]) -> dict[str, str]:
     """`values` without what is empty."""
-    return {name: value for name, value in values.items() if value and value.strip()}
+    return {name: value for name, value in values.items() if value and not value.isspace()}
+
+
+def signature(sender: Signature) -> dict[str, str]:
+    """What templates may say of a sender."""
+    return _known({"name": sender.display_name or sender.name, "address": sender.address})
+
+
+def context_of(
+    person: Mapping[str, Any],
+    facts: Mapping[str, str],
+    signed: Mapping[str, str],
+    organisation: str,
+    page_url: str,
+) -> dict[str, Any]:
+    """The context of a prospect's templates: first_name, last_name, title, language, company.name,
+    company.domain, fact.<name>, sender.name, sender.address, organisation, page_url.
+
+    `person` has the first four and company_name and company_domain; `signed` is a `signature`.
+    `company`, `fact` and `sender` are always there, possibly empty; every other name is there only
+    when its value is known.
+    """
+    context: dict[str, Any] = {
+        "company": _known({"name": person["company_name"], "domain": person["company_domain"]}),
+        "fact": _known(facts),
+        "sender": signed,
+    }
+    for name in _OWN:
+        value = person[name]
+        if value and not value.isspace():
+            context[name] = value
+    if organisation and not organisation.isspace():
+        context["organisation"] = organisation
+    if page_url:
+        context["page_url"] = page_url
+    return context
 
 
 def template_context(
@@ -103,31 +141,10 @@ def template_context(
     organisation: str,
     page_url: str,
 ) -> dict[str, Any]:
-    """The context of a prospect's templates: first_name, last_name, title, language, company.name,
-    company.domain, fact.<name>, sender.name, sender.address, organisation, page_url.
-
-    `company`, `fact` and `sender` are always there, possibly empty; every other name is there only
-    when its value is known.
-    """
-    context: dict[str, Any] = dict(
-        _known(
-            {
-                "first_name": person.first_name,
-                "last_name": person.last_name,
-                "title": person.title,
-                "language": person.language,
-                "organisation": organisation,
-                "page_url": page_url,
-            }
-        )
-    )
-    context["company"] = _known(
-        {"name": company.name, "domain": company.domain} if company is not None else {}
-    )
-    context["fact"] = _known(
-        {name: fact.value if isinstance(fact, Fact) else fact for name, fact in facts.items()}
-    )
-    context["sender"] = _known(
-        {"name": sender.display_name or sender.name, "address": sender.address}
-    )
-    return context
+    """`context_of` the values that the planner and the previews have."""
+    values = {name: getattr(person, name) for name in _OWN} | {
+        "company_name": company.name if company else None,
+        "company_domain": company.domain if company else None,
+    }
+    said = {name: one.value if isinstance(one, Fact) else one for name, one in facts.items()}
+    return context_of(values, said, signature(sender), organisation, page_url)

@@ -25,12 +25,17 @@ class Wanted:
     clicks: bool
 
 
+_NOTHING = Wanted(opens=False, clicks=False)
+
+
 def wanted(tracking: Tracking, sender_settings: Mapping[str, Any], country: str | None) -> Wanted:
     """Whether opens and clicks are followed for a prospect in `country` (ISO 3166 alpha-2).
 
     A sequence that excepts countries excepts a prospect whose country is unknown too: not knowing
     narrows.
     """
+    if not (tracking.opens or tracking.clicks):
+        return _NOTHING
     excepted = {code.upper() for code in tracking.except_countries}
     here = bool(excepted) and (country is None or country.upper() in excepted)
     off = here or sender_settings.get("tracking") is False

@@ -6,13 +6,15 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from channels.base import Account
 from channels.email.adapter import EmailChannel
 from orchestrator.db import transaction
-from orchestrator.errors import BadInput, Conflict, NotFound, Unavailable
+from orchestrator.errors import BadInput, Conflict, NotFound, SetupError, Unavailable
 from orchestrator.flows.check_sender import check_sender
 from orchestrator.flows.pause_sender import pause_sender
 from orchestrator.flows.resume_sender import resume_sender
 from orchestrator.flows.save_sender import save_sender
+from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
 from orchestrator.models.messages import lanes
 from orchestrator.models.work import history
@@ -76,6 +78,36 @@ async def test_a_change_merges_and_keeps_the_rest(engine: AsyncEngine, keys: Key
     assert account.settings == {"host": "mx.sender.example", "username": "kari", "port": 465}
     assert account.secrets == {"password": CANARY, "imap_password": "two"}
     assert kinds == ["sender.added", "sender.changed", "sender.changed"]
+
+
+async def test_an_account_is_kept_for_as_long_as_its_row_is_the_same(
+    engine: AsyncEngine, keys: Keys
+) -> None:
+    await save(engine, keys)
+    seen: list[Account] = []
+    changes: list[dict[str, Any]] = [
+        {"values": {"daily_cap": 9}},
+        {"secrets": {"password": "new"}},
+        {"values": {"settings": {"port": 465}}},
+        {"values": {"display_name": "Eva"}},
+        {"values": {"zone": "Asia/Tokyo"}},
+    ]
+    for change in changes:
+        await save(engine, keys, new=False, **change)
+        async with transaction(engine) as conn:
+            row = await senders.by_name(conn, "kari")
+            account, zone = (await senders.accounts(conn, keys, [row["id"]]))[row["id"]]
+        async with transaction(engine) as conn:  # the first statement goes through SQLAlchemy
+            again, _ = (await senders.accounts(conn, keys, [row["id"], uuid7()]))[row["id"]]
+        assert account is again
+        assert account == senders.account_of(row, keys)
+        assert zone.key == row["zone"]
+        seen.append(account)
+    assert len({id(one) for one in seen}) == len(changes)
+    other = Keys(b"another key than that of the tests, and as long")
+    with pytest.raises(SetupError):
+        async with transaction(engine) as conn:
+            await senders.accounts(conn, other, [row["id"]])
 
 
 BAD: list[tuple[dict[str, Any], str]] = [
