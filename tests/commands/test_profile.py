@@ -37,7 +37,7 @@ def test_a_short_run_tells_of_every_stage_and_leaves_nothing_behind(tmp_path: Pa
     assert list(seen) == [name for name in stages.STAGES if name in seen]
     assert sum(row["share"] for row in found["stages"]) == pytest.approx(1)
     assert all(row["seconds"] > 0 for row in found["stages"])
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.glob("avtale-profile-*")) == []
 
 
 def test_too_few_messages_are_refused_in_words(tmp_path: Path) -> None:
