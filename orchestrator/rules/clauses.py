@@ -27,22 +27,25 @@ _NEVER: frozenset[str] = frozenset()
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence: its text, its place, the words of it, and the classes of each word."""
+    """A sentence: its text, its place, the words of it, and the classes of each word and of all."""
 
     text: str
     start: int
     words: tuple[str, ...]
     tags: tuple[frozenset[str], ...]
     asks: bool
+    all: frozenset[str]
 
     def at(self, *classes: str) -> Iterator[int]:
         """Where a word of one of these classes stands."""
+        if self.all.isdisjoint(classes):
+            return iter(())
         wanted = frozenset(classes)
         return (at for at, tags in enumerate(self.tags) if tags & wanted)
 
     def has(self, *classes: str) -> bool:
         """Whether a word of one of these classes is in it."""
-        return any(True for _ in self.at(*classes))
+        return not self.all.isdisjoint(classes)
 
     def near(self, at: int, before: int, after: int, *classes: str) -> bool:
         """Whether such a word stands at most so many words before or behind, in the same clause."""
@@ -76,6 +79,7 @@ def key(word: str) -> str:
 
 def sentences(text: str, lexicon: Lexicon) -> Iterator[Sentence]:
     """The sentences of folded text, with the classes of their words; an endless one in pieces."""
+    known: dict[str, frozenset[str]] = {}  # the classes of a word, as often as it comes
     for start, stop, asks in _spans(text):
         hits = list(_TOKEN.finditer(_bare(text[start:stop])))
         for first in range(0, len(hits), _WORDS):
@@ -84,7 +88,8 @@ def sentences(text: str, lexicon: Lexicon) -> Iterator[Sentence]:
             begun = start + (piece[0].start() if first else 0)
             words = tuple(key(hit[0]) for hit in piece)
             said = text[begun : start + behind]
-            yield Sentence(said, begun, words, _tags(words, lexicon), asks)
+            tags = _tags(words, lexicon, known)
+            yield Sentence(said, begun, words, tags, asks, frozenset[str]().union(*tags))
 
 
 def _spans(text: str) -> Iterator[tuple[int, int, bool]]:
@@ -98,11 +103,21 @@ def _spans(text: str) -> Iterator[tuple[int, int, bool]]:
 
 def _bare(text: str) -> str:
     """Without emoji and other signs: they end no sentence and are no word."""
-    return "".join(" " if unicodedata.category(one) in ("So", "Sk", "Mn") else one for one in text)
+    if text.isascii():
+        return text.replace("^", " ").replace("`", " ")
+    return "".join(map(_letter, text))
 
 
-def _tags(words: tuple[str, ...], lexicon: Lexicon) -> tuple[frozenset[str], ...]:
-    found = [set(_classes(word, lexicon)) for word in words]
+@lru_cache(maxsize=4096)
+def _letter(one: str) -> str:
+    return " " if unicodedata.category(one) in ("So", "Sk", "Mn") else one
+
+
+def _tags(
+    words: tuple[str, ...], lexicon: Lexicon, known: dict[str, frozenset[str]]
+) -> tuple[frozenset[str], ...]:
+    known.update({word: _classes(word, lexicon) for word in set(words) - known.keys()})
+    found = [set(known[word]) for word in words]
     for at, word in enumerate(words):
         for phrase, name in lexicon.phrases.get(word, ()):
             if words[at : at + len(phrase)] == phrase:

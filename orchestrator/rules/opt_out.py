@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from orchestrator.rules import clauses, stop_grammar, stop_guards
 
-_LIMIT = 6000  # characters: a wish to stop is not hidden behind more
+_FIRST, _LAST = 3000, 1500  # characters: a wish to stop begins a letter, or ends it
 _SENTENCE = re.compile(r"[.!?;]+(?: |$)")
 _LETTERS = str.maketrans({"ø": "o", "æ": "ae", "ł": "l", "\u2019": "'", "\u2018": "'", "´": "'"})
 
@@ -43,7 +43,7 @@ def made(
 def signs(text: str, words: Iterable[StopWords]) -> tuple[str, ...]:
     """The rules that say stop; none when nothing does. `text` is the person's alone."""
     words = tuple(words)
-    flat = plain(text[:_LIMIT])
+    flat = plain(_ends(text))
     lines = [" ".join(line.split()) for line in flat.splitlines()]
     whole = " ".join(line for line in lines if line)
     sentences = [one for line in (whole, *lines) for one in _SENTENCE.split(line)]
@@ -75,4 +75,9 @@ def signs(text: str, words: Iterable[StopWords]) -> tuple[str, ...]:
 
 def hints(text: str) -> bool:
     """Whether anything in it could be part of a wish to stop: then it is no interest either."""
-    return stop_grammar.hints(plain(text[:_LIMIT]), clauses.shipped())
+    return stop_grammar.hints(plain(_ends(text)), clauses.shipped())
+
+
+def _ends(text: str) -> str:
+    """The whole of a letter, or of a long one its beginning and its end."""
+    return text if len(text) <= _FIRST + _LAST else f"{text[:_FIRST]}\n{text[-_LAST:]}"

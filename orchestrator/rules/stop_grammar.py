@@ -14,9 +14,11 @@ _SHORT = 6  # words of an answer that is nothing but the wish
 
 def wishes(text: str, lexicon: Lexicon) -> tuple[str, ...]:
     """The compositions in folded text that say stop."""
+    # What is said twice says no more.
+    distinct = {(one.words, one.asks): one for one in sentences(text, lexicon) if one.all}
     found = [
         name
-        for one in sentences(text, lexicon)
+        for one in distinct.values()
         if not one.near(0, 0, 2, "third")
         for name, says in _RULES
         if says(one)

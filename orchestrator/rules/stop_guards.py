@@ -14,13 +14,19 @@ DOING = ("touch", "post")  # what they do to us
 
 def without_guarded(text: str, lexicon: Lexicon) -> str:
     """Folded text without the sentences whose words are no wish of theirs."""
+    guarded: dict[tuple[tuple[str, ...], bool], bool] = {}  # what is said twice is judged once
     for one in sentences(text, lexicon):
-        kept = one.text
+        if not one.all:
+            continue
+        kept, said = one.text, (one.words, one.asks)
         if one.has("say"):
             kept = _QUOTED.sub(lambda hit: "~".ljust(len(hit[0])), kept)
-        if any(guard(one) for guard in _GUARDS):
+        if said not in guarded:
+            guarded[said] = any(guard(one) for guard in _GUARDS)
+        if guarded[said]:
             kept = "~".ljust(len(kept))
-        text = text[: one.start] + kept + text[one.start + len(one.text) :]
+        if kept is not one.text:
+            text = text[: one.start] + kept + text[one.start + len(one.text) :]
     return text
 
 

@@ -104,3 +104,11 @@ def test_a_stop_wins_over_interest(before: str) -> None:
 @given(text=st.text(max_size=400))
 def test_no_text_raises(text: str) -> None:
     opt_out.signs(text, shipped().stops)
+
+
+@pytest.mark.parametrize("where", ["first", "last"])
+def test_a_wish_at_either_end_of_a_long_letter_counts(where: str) -> None:
+    letter = "We make doors, and our doors are made of wood. " * 400
+    wish = "Please take me off your list."
+    assert not stops(letter)
+    assert stops(f"{wish}\n{letter}" if where == "first" else f"{letter}\n{wish}")
