@@ -26,6 +26,7 @@ from orchestrator.hands import Hands
 from orchestrator.in_hand import InHand
 from orchestrator.lanes import Lane
 from orchestrator.rules.outgoing import Outgoing, Prepared
+from orchestrator.rules.watermark import Watermarks
 from orchestrator.store import connections, senders
 from orchestrator.wiring import App
 
@@ -46,6 +47,7 @@ class Sender:
         self._owner = owner
         self._parts = Parts(app.settings, app.keys, app.channels)
         self._in_hand = InHand(app.engine, seconds=app.settings.lease_seconds)
+        self._watermarks = Watermarks()
         self._hands = Hands(app, combiner, self._in_hand, self._look_for_place)
         self._depth = app.settings.send_connections * _READY
         self._claimed_at = 0.0  # when the last claim came back full, by the loop's clock
@@ -125,19 +127,26 @@ class Sender:
             return 0
         async with transaction(self._app.engine) as conn:
             now = await database_now(conn)
-        claimed = await claim(self._app, now, owner=self._owner, batch=room, busy=busy)
+        claimed = await claim(
+            self._app,
+            now,
+            owner=self._owner,
+            batch=room,
+            busy=busy,
+            watermarks=self._watermarks,
+        )
         self._keep_pace(len(claimed), room)
         if not claimed:
             return 0
         async with transaction(self._app.engine) as conn:
             ready = await prepare(conn, self._parts, [one.row for one in claimed], now)
-            found = await senders.of_ids(conn, {one.row.sender_id for one in claimed})
+            lanes = {one.row.sender_id for one in claimed}
+            accounts = await senders.accounts(conn, self._app.keys, lanes)
             known = await self._conversations(conn, claimed)
         point("prepare.after_commit")
-        accounts = {lane: senders.account_of(row, self._app.keys) for lane, row in found.items()}
         for one in claimed:
             made = _addressed(one, ready[one.row.id], known)
-            self._hands.take(one, made, accounts[one.row.sender_id])
+            self._hands.take(one, made, accounts[one.row.sender_id][0])
         self._hands.begin()
         return len(claimed)
 

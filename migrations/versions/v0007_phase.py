@@ -48,7 +48,7 @@ def upgrade() -> None:
     _drop()
     _index("claim", ["sender_id", "due_at", "id"], "phase = 'open'")
     _index("due", ["due_at"], "phase = 'open'")
-    _index("in_doubt", ["handed_at"], "phase = 'doubt'")
+    _index("in_doubt", ["id"], "phase = 'doubt'")
     _index("confirmations", ["due_at"], f"phase = 'open' and {CONFIRMS}")
     _index("booking_id", ["booking_id"], "booking_id is not null")
     _index("thread_of", ["thread_of"], "thread_of is not null")

@@ -144,7 +144,8 @@ Index(
     postgresql_where=text("phase = 'open'"),
 )
 Index("ix_messages_due", messages.c.due_at, postgresql_where=text("phase = 'open'"))
-Index("ix_messages_in_doubt", messages.c.handed_at, postgresql_where=text("phase = 'doubt'"))
+# By id: `handed_at` in an index would make a heap-only update of no hand-over.
+Index("ix_messages_in_doubt", messages.c.id, postgresql_where=text("phase = 'doubt'"))
 # Confirmations that a prospect asked for go past caps, gaps and windows.
 Index(
     "ix_messages_confirmations",
