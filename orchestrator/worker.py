@@ -23,7 +23,7 @@ from orchestrator.db import check_server, transaction
 from orchestrator.deliverer import Deliverer
 from orchestrator.flows.ask_about_stranded import ask_about_stranded
 from orchestrator.flows.fan_out import Horizon, fan_out
-from orchestrator.flows.plan import plan
+from orchestrator.flows.plan_backlog import plan_backlog
 from orchestrator.flows.poll_channels import poll_channels
 from orchestrator.flows.read_events import read_events
 from orchestrator.flows.reconcile import reconcile
@@ -85,7 +85,7 @@ class Worker:
         _, redis_url = require_urls(self.app.settings)
         writer = asyncio.create_task(self.combiner.run())
         loops = [
-            self._loop("plan", plan, self._bells["plan"]),
+            self._loop("plan", plan_backlog, self._bells["plan"]),
             self._loop("read", read_events, self._bells["read"]),
             self._loop("sweep", self._sweep, asyncio.Event()),
             self._loop("stranded", ask_about_stranded, asyncio.Event(), rest=_STRANDED_SECONDS),

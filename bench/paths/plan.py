@@ -18,7 +18,7 @@ from orchestrator.clock import database_now
 from orchestrator.db import transaction
 from orchestrator.flows.enroll import enroll
 from orchestrator.flows.enrolling import Selection
-from orchestrator.flows.plan import plan
+from orchestrator.flows.plan_backlog import plan_backlog
 from orchestrator.ids import uuid7
 from orchestrator.wiring import App, require_urls
 from tests import make
@@ -79,7 +79,7 @@ class _Crowd:
         now = await self.again()
         clock = Clock()
         await enroll(self.app, sequence="test", selection=Selection(), now=now, limit=first)
-        while await plan(self.app, now + timedelta(seconds=1)):
+        while await plan_backlog(self.app, now + timedelta(seconds=1)):
             pass
         took = clock.seconds
         await self._check(first or self.people)

@@ -1,12 +1,15 @@
 """Enroll people in the newest version of a sequence: once each, however often it is said."""
 
+import time
 from collections.abc import Iterable
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator.abreast import abreast
 from orchestrator.db import transaction
 from orchestrator.flows.enrolling import (
     Chosen,
@@ -19,11 +22,16 @@ from orchestrator.flows.enrolling import (
 from orchestrator.ids import uuid7
 from orchestrator.rules.context import PersonFacts
 from orchestrator.rules.enrolling import HeldBack
+from orchestrator.stages import observe
 from orchestrator.store import enrolling as store
 from orchestrator.store import history
 from orchestrator.wiring import App
 
 SHOWN = 200  # people held back that a report names
+# While PostgreSQL writes one batch the next one is considered.
+_ABREAST = 2
+
+Done = list[tuple[PersonFacts, Chosen | HeldBack]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +78,23 @@ async def enroll(
             conn, app, sequence=sequence, sender=sender, now=now, not_before=not_before
         )
     report = EnrollReport(sequence, at.version.number, at.version.id)
-    async for ids in batches(app, selection):
+
+    async def one(ids: list[UUID]) -> Done:
+        began = time.monotonic()
         async with transaction(app.engine) as conn:
-            done = await _batch(conn, at, ids, None if limit is None else limit - report.enrolled)
-        _count(report, at, done)
-        if limit is not None and report.enrolled >= limit:
-            break
+            room = None if limit is None else limit - report.enrolled
+            done = await _batch(conn, at, ids, room)
+        observe("plan", time.monotonic() - began, len(done))
+        return done
+
+    # Where there is a limit, a batch has to know what came of the one before.
+    most = _ABREAST if limit is None else 1
+    async with aclosing(abreast(one, batches(app, selection), most=most)) as batches_done:
+        async for done in batches_done:
+            _count(report, at, done)
+            if limit is not None and report.enrolled >= limit:
+                break
     return report
-
-
-Done = list[tuple[PersonFacts, Chosen | HeldBack]]
 
 
 async def _batch(conn: AsyncConnection, at: Enrolling, ids: list[UUID], room: int | None) -> Done:

@@ -1,5 +1,6 @@
 """Plan: turn due enrollments into messages, tasks, waits and ends. One transaction a batch."""
 
+import time
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
@@ -15,6 +16,7 @@ from orchestrator.flows.planning import House, Plan, Row, Standing
 from orchestrator.rules import progress
 from orchestrator.rules.context import PersonFacts
 from orchestrator.rules.program import Program
+from orchestrator.stages import observe
 from orchestrator.store import (
     connections,
     enrollments,
@@ -27,12 +29,15 @@ from orchestrator.store import (
 )
 from orchestrator.wiring import App
 
+BATCH = 500
 
-async def plan(app: App, now: datetime, *, batch: int = 500) -> int:
+
+async def plan(app: App, now: datetime, *, batch: int = BATCH) -> int:
     """Plan up to `batch` due enrollments. Returns how many were looked at.
 
     Any number of planners may run: each locks what it plans, and a step's message is unique.
     """
+    began = time.monotonic()
     async with transaction(app.engine) as conn:
         due = await enrollments.claim_due(conn, now=now, batch=batch)
         if not due:
@@ -44,6 +49,7 @@ async def plan(app: App, now: datetime, *, batch: int = 500) -> int:
         await _save(conn, work, now)
         point("plan.before_commit")
     point("plan.after_commit")
+    observe("plan", time.monotonic() - began, len(due))
     if work.messages:
         app.ring("send")
     return len(due)
@@ -92,7 +98,7 @@ def _inviting(app: App, rows: dict[UUID, RowMapping]) -> bool:
     return any(isinstance(app.channels.get(row["channel"]), Inviting) for row in rows.values())
 
 
-def _seen(row: RowMapping, person: PersonFacts, had: frozenset[str]) -> progress.Seen:
+def _seen(row: Row, person: PersonFacts, had: frozenset[str]) -> progress.Seen:
     return progress.Seen(
         had=had,
         opened=row["opened"],

@@ -5,7 +5,6 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.store.direct import Statement
@@ -33,7 +32,7 @@ async def claim_due(
 
 
 # A verdict that was revised does not count: the newer row does.
-_SEEN = text("""
+_SEEN = Statement("""
 with standing as (
   select g.enrollment_id, g.kind from engagements g
   where g.enrollment_id = any(cast(:ids as uuid[])) and g.grade <> 'machine'
@@ -47,10 +46,9 @@ from enrollments e where e.id = any(cast(:ids as uuid[]))
 """)
 
 
-async def seen(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:
+async def seen(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Mapping[str, Any]]:
     """What branches may ask of these enrollments: opened, clicked, delivered."""
-    rows = await conn.execute(_SEEN, {"ids": list(ids)})
-    return {row["id"]: row for row in rows.mappings()}
+    return {row["id"]: row for row in await _SEEN.fetch(conn, {"ids": list(ids)})}
 
 
 _MOVES = {
@@ -79,7 +77,7 @@ async def move(conn: AsyncConnection, changes: Sequence[dict[str, Any]]) -> None
 
 # `replayed`: the answer was given before this database was restored, and is read once more; the
 # original may have offered the call already. Until a person has decided.
-_UNLOCKED = text("""
+_UNLOCKED = Statement("""
 select u.enrollment_id, u.id, g.message_id,
   exists (select 1 from bookings b where b.unlock_id = u.id and b.state = 'booked') as booked,
   coalesce(g.happened_at <= c.restored_at and not exists (select 1 from tasks t
@@ -90,8 +88,8 @@ where u.enrollment_id = any(cast(:ids as uuid[]))
 """)
 
 
-async def unlocked(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, RowMapping]:
+async def unlocked(conn: AsyncConnection, ids: Sequence[UUID]) -> dict[UUID, Mapping[str, Any]]:
     """The unlock of each enrollment that has one, the message it was earned by, and whether the
     answer was `replayed` after a restore."""
-    rows = await conn.execute(_UNLOCKED, {"ids": list(ids)})
-    return {row["enrollment_id"]: row for row in rows.mappings()}
+    rows = await _UNLOCKED.fetch(conn, {"ids": list(ids)})
+    return {row["enrollment_id"]: row for row in rows}

@@ -1,7 +1,7 @@
 """Messages as the outbox: written by the planner, looked up by id and thread."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -44,26 +44,21 @@ async def insert_planned(conn: AsyncConnection, rows: Sequence[dict[str, Any]]) 
     return {row["id"] for row in made}
 
 
+_OF_STEPS = Statement("""
+select enrollment_id, step, id, kind, channel, sender_id, identity_id from messages
+where enrollment_id = any(cast(:ids as uuid[])) and kind = any(cast(:kinds as text[]))
+order by id
+""")
+
+
 async def of_steps(
     conn: AsyncConnection, enrollment_ids: Sequence[UUID]
-) -> defaultdict[UUID, dict[str, RowMapping]]:
+) -> defaultdict[UUID, dict[str, Mapping[str, Any]]]:
     """What was written of these enrollments, by enrollment and step, oldest first: id, step,
     channel, sender and identity. Without what is about bookings."""
-    rows = await conn.execute(
-        select(
-            messages.c.enrollment_id,
-            messages.c.step,
-            messages.c.id,
-            messages.c.kind,
-            messages.c.channel,
-            messages.c.sender_id,
-            messages.c.identity_id,
-        )
-        .where(messages.c.enrollment_id.in_(enrollment_ids), messages.c.kind.in_(OF_STEPS))
-        .order_by(messages.c.id)
-    )
-    found: defaultdict[UUID, dict[str, RowMapping]] = defaultdict(dict)
-    for row in rows.mappings():
+    found: defaultdict[UUID, dict[str, Mapping[str, Any]]] = defaultdict(dict)
+    values = {"ids": list(enrollment_ids), "kinds": list(OF_STEPS)}
+    for row in await _OF_STEPS.fetch(conn, values):
         found[row["enrollment_id"]][row["step"]] = row
     return found
 
