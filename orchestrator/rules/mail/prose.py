@@ -71,6 +71,8 @@ def recipients(mail: Mail, split: Split) -> tuple[str, ...]:
     texts = (split.said, split.returned[:4000] if nested(split) else "", up_to_header(split))
     for text in texts:
         text = text[:_MOST]
+        if "@" not in text:
+            continue
         said = _FROM.sub(" ", text)
         behind = _ANCHOR.search(said)
         if found := (

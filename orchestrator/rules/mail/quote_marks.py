@@ -211,8 +211,10 @@ def _whole(text: str, behind: str, window: list[_Line]) -> bool:
     addressed = any(one.proof[1] for one in window)
     if not (dated or addressed):
         return False
-    wrote = marks().wrote.search(text)
     ends = bool(re.search(r"[:：]$", text))
+    # It ends in a colon or in a verb: where it does neither, the rest is not looked through.
+    verb = ends or marks().wrote.search(text, max(0, len(text) - 40))
+    wrote = marks().wrote.search(text) if verb else None
     marked, begins = _marked(behind), _begins(text)
     if wrote and (ends or text.endswith(wrote[0]) or text.endswith("写道")):
         known = (addressed or dated) and (begins or addressed or marked)
