@@ -7,7 +7,7 @@ PYTHON ?= python3
 PYTEST := .venv/bin/python -m pytest -q $(PYTEST_ARGS)
 BIN := .venv/bin
 STAMP := .venv/.avtale-stamp
-LOCKS := requirements/uv.lock requirements/dev.lock
+LOCKS := requirements/uv.lock requirements/dev.lock frontend/package-lock.json
 # Addresses of registries stay out of the locks: whoever installs says where from (pip's and uv's own
 # settings and environment).
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url \
@@ -34,6 +34,7 @@ $(STAMP): $(LOCKS) pyproject.toml
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes --compile-bytecode \
 	  -r requirements/dev.lock
 	$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --offline -e .
+	$(BIN)/python -m orchestrator.dev.frontend
 	touch $@
 
 # Each process of the demo imports the same modules: compiled once, it starts seconds sooner.
@@ -81,6 +82,9 @@ lock: ## Choose versions anew within pyproject's bounds and pin them with hashes
 	test -x $(BIN)/uv
 	$(COMPILE) --extra embedded -o requirements/run.lock
 	$(COMPILE) --extra embedded --extra dev -c requirements/run.lock -o requirements/dev.lock
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header \
+	  --python-version 3.11 requirements/node.in -c requirements/dev.lock -o requirements/node.lock
+	$(BIN)/python -m orchestrator.dev.frontend --lock
 
 screenshots: compile ## Take pictures of the pages on a desktop and a phone width (needs Chromium)
 	$(BIN)/python -m orchestrator.dev.screenshots

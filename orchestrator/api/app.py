@@ -92,6 +92,7 @@ def _mount_others(api: FastAPI, settings: Settings) -> None:
     api.include_router(mail_in.router)
     api.include_router(hooks.router)
     api.include_router(importlib.import_module("orchestrator.pages.router").make_router())
+    api.include_router(importlib.import_module("orchestrator.console.router").make_router())
     if settings.sandbox:
         for router in importlib.import_module("orchestrator.sandbox.mount").ROUTERS:
             api.include_router(router)

@@ -35,6 +35,7 @@ TAGS = [
     {"name": "suppressions", "description": "Addresses that nothing is sent to any more."},
     {"name": "mail", "description": "Where a mail server brings the answers, signed."},
     {"name": "subscriptions", "description": "Whom we tell of events by webhook, and how it went."},
+    {"name": "today", "description": "What happened lately, and what waits for a person."},
     {"name": "users", "description": "Who may sign in to the console, and as what."},
     {"name": "keys", "description": "API keys: what they are for, and how far they reach."},
     {"name": "account", "description": "The user whom a key belongs to."},

@@ -2,6 +2,7 @@
 
 import asyncio
 import getpass
+import importlib
 import json
 import os
 import sys
@@ -92,10 +93,10 @@ def _at_the_terminal() -> acting.Actor:
 def _typed() -> str:
     """The command without its arguments: `avtale senders add`."""
     try:  # typer brings a click of its own since 0.20
-        from typer._click.globals import get_current_context
+        module = importlib.import_module("typer._click.globals")
     except ImportError:
-        from click import get_current_context
-    context = get_current_context(silent=True)
+        module = importlib.import_module("click")
+    context = module.get_current_context(silent=True)
     return " ".join(["avtale", *context.command_path.split()[1:]]) if context else "avtale"
 
 

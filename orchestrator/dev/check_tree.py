@@ -20,19 +20,22 @@ _REGISTRY = re.compile(
     re.MULTILINE,
 )
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{40,}|-----BEGIN [A-Z ]*PRIVATE KEY")
+_RESOLVED = re.compile(r'"resolved"\s*:\s*"https?:')
 _RULES = {
     "a path of one machine": _MACHINE_PATH,
     "the address of a registry": _REGISTRY,
+    "where a package was fetched": _RESOLVED,
     "a secret": _SECRET,
 }
-# Each records addresses of registries, or pins a second time what requirements/ pins.
+# Each records addresses of registries, or pins a second time what is pinned in these folders.
 _OTHER_LOCKS = {"uv.lock", "poetry.lock", "Pipfile.lock", "pdm.lock", "package-lock.json"}
+_HOMES_OF_LOCKS = {"requirements", "frontend"}
 
 
 def faults(path: Path, text: str) -> Iterator[str]:
     """What is wrong with one file, as `path:line: words`."""
-    if path.name in _OTHER_LOCKS and path.parent.name != "requirements":
-        yield f"{path}: a second lock file; requirements/ has the pins"
+    if path.name in _OTHER_LOCKS and path.parent.name not in _HOMES_OF_LOCKS:
+        yield f"{path}: a second lock file; requirements/ and frontend/ have the pins"
     for words, pattern in _RULES.items():
         for found in pattern.finditer(text):
             yield f"{path}:{text.count(chr(10), 0, found.start()) + 1}: {words}"

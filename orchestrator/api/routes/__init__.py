@@ -24,6 +24,7 @@ from orchestrator.api.routes import (
     subscriptions,
     suppressions,
     tasks,
+    today,
     unlocks,
     users,
 )
@@ -50,6 +51,7 @@ ROUTERS = (
     events.router,
     subscriptions.router,
     deliveries.router,
+    today.router,
     users.router,
     keys.router,
     account.router,
