@@ -74,8 +74,9 @@ def read(text: str, *, today: date) -> Absence:
     """
     plain = text[:_LIMIT].replace("\r\n", "\n")
     folded = fold(plain)
-    back = [day for day, strong in _days(folded, today) if strong]
-    days = back or [day for day, _ in _days(folded, today)]
+    told = _days(folded, today)
+    back = [day for day, strong in told if strong]
+    days = back or [day for day, _ in told]
     returns = max((day for day in days if day - today <= _LONGEST), default=None)
     # "Anna has left us; I am back on Monday" is about a colleague.
     gone = bool(_cues().gone.search(folded.replace("\n", " "))) and not back
