@@ -20,6 +20,7 @@ PARTS = (
     "fourth",
     "fifth",
     "sixth",
+    "seventh",
 )  # in the order in which they were written
 TODAY = date(2026, 11, 24)
 
