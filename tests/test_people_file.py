@@ -17,7 +17,7 @@ def read(path: Path, content: bytes) -> tuple[list[PersonRow], list[Reject], lis
     rejects: list[Reject] = []
     with PeopleFile(path, {}) as file:
         for batch in file.batches(size=3):
-            rows += batch.rows
+            rows += batch.rows()
             rejects += batch.rejects
         return rows, rejects, file.notices
 

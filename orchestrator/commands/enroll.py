@@ -45,7 +45,7 @@ def read_addresses(
         with PeopleFile(path, {}) as file:
             canonical = {name: channel.canonical for name, channel in channels.items()}
             for batch in file.batches(canonical):
-                found += [row.identities[0] for row in batch.rows]
+                found += [row.identities[0] for row in batch.rows()]
                 bad += [f"line {one.line}: {one.why()}" for one in batch.rejects]
         return found, bad
     except BadInput:

@@ -33,19 +33,19 @@ async def create_prospect(
     """
     row = _read(values, channels)
     await people_import.lock_imports(conn)
-    known = await people_import.owners(conn, row.identities)
-    if known:
-        raise Conflict(
-            "there is a prospect with this address: change that one",
-            prospect_id=str(known[0]["prospect_id"]),
-        )
+    for channel, address in row.identities:
+        if known := await people_import.owners(conn, channel, [address]):
+            raise Conflict(
+                "there is a prospect with this address: change that one",
+                prospect_id=str(known[0].prospect_id),
+            )
     try:
         added = await add_people(conn, keys, [row], now=now)
     except (UniqueViolationError, IntegrityError):
         raise Conflict("another request is adding this address: try again") from None
     if added.opted_out:
         raise Conflict("the holder of this address opted out; nothing was changed")
-    return next(iter(added.created))
+    return added.created[0]
 
 
 def _read(values: Mapping[str, str], channels: Mapping[str, Channel]) -> PersonRow:

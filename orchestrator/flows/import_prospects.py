@@ -3,6 +3,7 @@
 import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -14,13 +15,19 @@ from sqlalchemy.exc import IntegrityError
 
 from orchestrator.db import transaction
 from orchestrator.errors import Unavailable
-from orchestrator.flows.add_people import Added, add_people
+from orchestrator.flows.add_people import add_people
+from orchestrator.flows.adding import Added, save_companies, settle
+from orchestrator.flows.adding_rows import write
 from orchestrator.ids import uuid7
 from orchestrator.people_file import BATCH, Batch, PeopleFile
-from orchestrator.rules.import_rows import PersonRow, Reject
+from orchestrator.rules.import_rows import Reject
+from orchestrator.rules.import_split import People
+from orchestrator.store.people_import import lock_imports
 from orchestrator.wiring import App
 
 _ATTEMPTS = 5  # of a batch whose addresses another door keeps taking
+_DIVIDED = 1_000  # rows from which on a batch is worth two connections
+_PARTS = 2
 
 
 @dataclass(slots=True)
@@ -88,7 +95,7 @@ async def import_prospects(
                 progress=progress, on_header=on_header, on_reject=on_reject, batch_size=batch_size,
             )  # fmt: skip
     report = ImportReport(uuid7(), dry_run=dry_run)
-    with PeopleFile(source, overrides or {}) as file:
+    with await asyncio.to_thread(PeopleFile, source, overrides or {}) as file:
         report.notices = list(file.notices)
         report.columns = {
             theirs: ours or "ignore"
@@ -96,7 +103,7 @@ async def import_prospects(
         }
         on_header(file.columns.header)
         async for batch in _read_ahead(file, app, batch_size):
-            added = await _commit(app, batch.rows, now, report)
+            added = await _commit(app, batch, now, report)
             report.count(batch, added)
             for reject in sorted((*batch.rejects, *added.opted_out), key=lambda one: one.line):
                 on_reject(reject)
@@ -134,19 +141,60 @@ class _Rehearsed(Exception):
     """Ends the transaction of a dry run."""
 
 
-async def _commit(app: App, rows: list[PersonRow], now: datetime, report: ImportReport) -> Added:
-    """Add the rows of a batch in one transaction, again when an address was taken meanwhile."""
-    if not rows:
+async def _commit(app: App, batch: Batch, now: datetime, report: ImportReport) -> Added:
+    """Add the rows of a batch, again when an address was taken meanwhile."""
+    if not batch.table.lines and not batch.odd:
         return Added()
-    for _ in range(_ATTEMPTS):
+    kept = Added()  # of parts that were committed before another one failed
+    for attempt in range(_ATTEMPTS):
+        # The first batch goes alone, so that an audit log has one line of the whole import.
+        parts = report.taken > 0 and len(batch.table.lines) >= _DIVIDED and attempt == 0
         try:
-            async with transaction(app.engine) as conn:
-                added = await add_people(conn, app.keys, rows, now=now, import_id=report.import_id)
-                if report.dry_run:
-                    raise _Rehearsed
+            if parts and not report.dry_run:
+                return await _in_parts(app, batch, now, report.import_id, kept)
+            added = await _at_once(app, batch, now, report)
         except (UniqueViolationError, IntegrityError):
             continue
-        except _Rehearsed:
-            pass
+        added.created += kept.created
+        added.updated += kept.updated
+        added.facts += kept.facts
         return added
     raise Unavailable("Other work keeps taking the same addresses; start the import again.")
+
+
+async def _at_once(app: App, batch: Batch, now: datetime, report: ImportReport) -> Added:
+    """The batch in one transaction, which a dry run takes back."""
+    added = Added()
+    with suppress(_Rehearsed):
+        async with transaction(app.engine) as conn:
+            added = await add_people(
+                conn, app.keys, batch.odd, now=now, table=batch.table, import_id=report.import_id
+            )
+            if report.dry_run:
+                raise _Rehearsed
+    return added
+
+
+async def _in_parts(app: App, batch: Batch, now: datetime, import_id: UUID, kept: Added) -> Added:
+    """The batch over two connections, so that the database writes with two processes. A person is
+    in one part only. What was committed when the other part fails is added to `kept`."""
+
+    async def part(people: People) -> Added:
+        async with transaction(app.engine) as conn:
+            return await write(conn, settled, people, now, import_id)
+
+    async with transaction(app.engine) as lock:  # reads, holds the lock, and writes nothing
+        await lock_imports(lock)
+        settled = await settle(lock, app.keys, batch.table, batch.odd)
+        async with transaction(app.engine) as conn:
+            await save_companies(conn, settled)
+        parts = map(part, settled.people.slices(_PARTS))
+        done = await asyncio.gather(*parts, return_exceptions=True)
+    failed = [one for one in done if isinstance(one, BaseException)]
+    for one in done:
+        if isinstance(one, Added):
+            kept += one
+    if failed:
+        raise failed[0]
+    kept.opted_out = settled.opted_out
+    return kept

@@ -6,6 +6,7 @@ could be read in two ways (display names, comments, quotes, source routes, lists
 """
 
 import re
+from collections.abc import Iterable
 from functools import lru_cache
 
 import phonenumbers
@@ -17,6 +18,11 @@ from channels.email.address import canonical_address
 _PLAIN = re.compile(
     r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*@(?:(?!.{0,61}--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}",
     re.ASCII,
+)
+# The same in two parts: the domains of a file repeat.
+_PLAIN_LOCAL = re.compile(r"[a-z0-9_+-]+(?:\.[a-z0-9_+-]+)*", re.ASCII)
+_PLAIN_DOMAIN = re.compile(
+    r"(?:(?!.{0,61}--)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}", re.ASCII
 )
 # Addresses that anybody can have: they say nothing about where a person works.
 _FREEMAIL_DOMAINS = (
@@ -46,6 +52,33 @@ def email(text: str) -> str:
         if _PLAIN.fullmatch(folded):
             return folded
     return canonical_address(stripped)
+
+
+def plain_emails(texts: Iterable[str]) -> list[str | None]:
+    """What `email` says of each of `texts`, which begin and end with no space; None where it has to
+    be asked."""
+    found: list[str | None] = []
+    domains: dict[str, bool] = {}
+    for text in texts:
+        folded = text.lower()
+        local, _, domain_part = folded.partition("@")
+        plain = domains.get(domain_part)
+        if plain is None:
+            plain = domains[domain_part] = _PLAIN_DOMAIN.fullmatch(domain_part) is not None
+        good = (
+            plain
+            and len(local) <= 64
+            and len(text) <= 254
+            and text.isascii()
+            and _PLAIN_LOCAL.fullmatch(local)
+        )
+        found.append(folded if good else None)
+    return found
+
+
+def is_freemail(domain_part: str) -> bool:
+    """Whether anybody can have an address at this domain."""
+    return domain_part in _FREEMAIL
 
 
 def handle(text: str) -> str:

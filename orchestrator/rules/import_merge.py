@@ -1,18 +1,18 @@
-"""Rows -> people: who each row is about, and what it adds to what is known of them.
+"""Rows -> people, where several rows share one: who each is about, and what it adds.
 
 Rows are taken in the order of the file. A row is about the prospect who has its first known address
 (in the order of the registry, email first); else about a new one. A cell with a value replaces what
 was there, an empty cell leaves it. Cut into batches anywhere, the file comes to the same people.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from orchestrator.rules.import_rows import FactRow, PersonRow
+from orchestrator.rules.import_table import VALUES
 
 Address = tuple[str, str]  # channel, canonical address
-VALUES = ("first_name", "last_name", "title", "language", "country", "zone", "phone")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +36,12 @@ class Merged:
     values: dict[str, str] = field(default_factory=dict)
     company: CompanyRow | None = None
     company_stated: bool = False
+    companies: list[tuple[int, CompanyRow]] = field(default_factory=list)  # with lines
     facts: dict[FactRow, int] = field(default_factory=dict)  # -> line
     attributes: dict[str, str] = field(default_factory=dict)
 
 
-def merge(rows: Sequence[PersonRow], owners: Mapping[Address, UUID]) -> list[Merged]:
+def merge(rows: Iterable[PersonRow], owners: Mapping[Address, UUID]) -> list[Merged]:
     """The people of `rows`, in the order in which they first appear."""
     people: list[Merged] = []
     by_address: dict[Address, Merged] = {}
@@ -80,12 +81,13 @@ def _add(person: Merged, row: PersonRow) -> None:
         value = getattr(row, name)
         if value is not None:
             person.values[name] = value
-    if row.company_key and (row.company_stated or not person.company_stated):
+    if row.company_key and (row.company_stated or person.company is None):
         person.company = CompanyRow(
             row.company_key, row.company_name or row.company_key, row.company_domain,
             row.company_country,
         )  # fmt: skip
         person.company_stated = row.company_stated
+        person.companies.append((row.line, person.company))
     for fact in row.facts:
         person.facts.setdefault(fact, row.line)
     person.attributes.update(row.attributes)

@@ -15,7 +15,7 @@ from orchestrator.rules.spreadsheet import original_cell
 SHORT, LONG = 200, 4000  # characters of a name, of a fact or an attribute
 
 Canonical = Callable[[str], str]
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _NORDIC = re.compile(r"(\d{1,2})\.(\d{1,2})\.(\d{4})", re.ASCII)
 _ISO = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -128,7 +128,7 @@ def _values(columns: Columns, cells: Sequence[str]) -> tuple[dict[str, str], dic
             faults[name] = f"is longer than {LONG if long else SHORT} characters"
         elif "\0" in value:
             faults[name] = "contains a NUL byte"
-        elif not long and not value.isprintable() and _CONTROL.search(value):
+        elif not long and not value.isprintable() and CONTROL.search(value):
             faults[name] = "contains a line break or another control character"
         else:
             values[name] = value
@@ -206,9 +206,7 @@ class _Reader:
     def _names(self) -> tuple[str | None, str | None]:
         first, last = self.values.get("first_name"), self.values.get("last_name")
         if first is None and last is None and "name" in self.values:
-            words = self.values["name"].split()
-            first = " ".join(words[:-1]) or words[0]
-            last = words[-1] if len(words) > 1 else None
+            return split_name(self.values["name"])
         return first, last
 
     def _facts(self) -> tuple[FactRow, ...]:
@@ -225,6 +223,12 @@ class _Reader:
                     self.faults[f"{column}.on"] = str(error)
             found.append(FactRow(name, value, source, found_on))
         return tuple(found)
+
+
+def split_name(text: str) -> tuple[str, str | None]:
+    """First and last name of a full one, which is not empty: it is split at its last space."""
+    words = text.split()
+    return " ".join(words[:-1]) or words[0], words[-1] if len(words) > 1 else None
 
 
 def company_key(name: str | None, domain: str | None) -> str | None:

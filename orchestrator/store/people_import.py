@@ -1,15 +1,16 @@
 """Writing many people at once: lookups by array, COPY for what is new, one UPDATE for the rest."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from orchestrator.rules.import_merge import VALUES, Address, CompanyRow
+from orchestrator.rules.import_merge import CompanyRow
+from orchestrator.rules.import_table import VALUES
 
 _LOCK = 0x61767461_6C650001  # "avtale" 1
 
@@ -20,19 +21,21 @@ async def lock_imports(conn: AsyncConnection) -> None:
     await conn.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
-async def owners(conn: AsyncConnection, addresses: Sequence[Address]) -> Sequence[RowMapping]:
-    """channel, address, prospect_id, company_id and opted_out of the addresses that are known."""
+async def owners(
+    conn: AsyncConnection, channel: str, addresses: Sequence[str]
+) -> Sequence[Row[tuple[str, UUID, bool, bool]]]:
+    """address, prospect_id, employed (has a company) and opted_out of those that are known."""
     rows = await conn.execute(
         text(
-            "select i.channel, i.address, i.prospect_id, p.company_id,"
+            "select i.address, i.prospect_id, p.company_id is not null as employed,"
             " p.opted_out_at is not null as opted_out"
-            " from unnest(cast(:channels as text[]), cast(:addresses as text[]))"
-            " as a (channel, address) join identities i using (channel, address)"
+            " from unnest(cast(:addresses as text[])) as a (address)"
+            " join identities i on i.channel = :channel and i.address = a.address"
             " join prospects p on p.id = i.prospect_id"
         ),
-        {"channels": [one[0] for one in addresses], "addresses": [one[1] for one in addresses]},
+        {"channel": channel, "addresses": addresses},
     )
-    return rows.mappings().all()
+    return rows.all()
 
 
 async def suppressed_people(conn: AsyncConnection, hashes: Sequence[bytes]) -> set[bytes]:
@@ -42,7 +45,7 @@ async def suppressed_people(conn: AsyncConnection, hashes: Sequence[bytes]) -> s
             "select address_hash from suppressions"
             " where scope = 'person' and address_hash = any(cast(:hashes as bytea[]))"
         ),
-        {"hashes": list(hashes)},
+        {"hashes": hashes},
     )
     return {row.address_hash for row in rows}
 
@@ -79,16 +82,24 @@ async def add_companies(conn: AsyncConnection, made: Sequence[tuple[UUID, Compan
     )
 
 
-async def fill_company(
-    conn: AsyncConnection, company_id: UUID, *, name: str, country: str | None
+async def fill_companies(
+    conn: AsyncConnection, changes: Sequence[tuple[UUID, str, str | None]]
 ) -> None:
-    """Name a company that had only its domain for a name; add a country that was not known."""
+    """Of (id, name, country): name a company that had only its domain for a name; add a country
+    that was not known."""
     await conn.execute(
         text(
-            "update companies set name = case when name = domain then :name else name end,"
-            " country = coalesce(country, :country) where id = :id"
+            "with s as (select * from unnest(cast(:ids as uuid[]), cast(:names as text[]),"
+            "  cast(:countries as text[])) as s (id, name, country)),"
+            " locked as (select c.id from companies c join s using (id) order by c.id"
+            "  for no key update of c)"
+            " update companies c set name = case when c.name = c.domain then s.name else c.name"
+            "  end, country = coalesce(c.country, s.country)"
+            " from s join locked using (id) where c.id = s.id"
         ),
-        {"id": company_id, "name": name, "country": country},
+        dict(
+            zip(("ids", "names", "countries"), map(list, zip(*changes, strict=True)), strict=True)
+        ),
     )
 
 
@@ -102,29 +113,28 @@ async def copy_rows(
 
 
 async def update_prospects(
-    conn: AsyncConnection, changes: Sequence[dict[str, Any]], now: datetime
+    conn: AsyncConnection, changes: Mapping[str, Sequence[Any]], now: datetime
 ) -> list[UUID]:
-    """Write what `changes` say (id, the VALUES, company_id, company_stated, attributes; None says
-    nothing) where it differs from what is there. Returns the ids that changed.
+    """Write what `changes` say, a list a column (id, some of VALUES, company_id, company_stated,
+    attributes as JSON; None says nothing), where it differs from what is there. Returns the ids
+    that changed.
 
     Rows are locked in the order of their ids, as everywhere, and only those that change.
     """
     casts = {"id": "uuid[]", "company_id": "uuid[]", "company_stated": "boolean[]"}
-    columns = ("id", *VALUES, "company_id", "company_stated", "attributes")
-    arrays = ", ".join(f"cast(:{name} as {casts.get(name, 'text[]')})" for name in columns)
-    old = ", ".join(f"p.{name}" for name in _WRITTEN)
-    new = ", ".join(_WRITTEN.values())
+    arrays = ", ".join(f"cast(:{name} as {casts.get(name, 'text[]')})" for name in changes)
+    written = {name: sql for name, sql in _WRITTEN.items() if name in changes}
+    old = ", ".join(f"p.{name}" for name in written)
+    new = ", ".join(written.values())
     # `new` reads p again after the lock, so that a change made meanwhile is kept.
     statement = (
-        f"with s as materialized (select * from unnest({arrays}) as s ({', '.join(columns)})),"  # noqa: S608 - names of ours only
+        f"with s as materialized (select * from unnest({arrays}) as s ({', '.join(changes)})),"  # noqa: S608 - names of ours only
         " locked as (select p.id from prospects p join s using (id)"
         f" where ({old}) is distinct from ({new}) order by p.id for no key update of p)"
-        f" update prospects p set updated_at = :now, ({', '.join(_WRITTEN)}) = row ({new})"
+        f" update prospects p set updated_at = :now, ({', '.join(written)}) = row ({new})"
         " from s join locked using (id) where p.id = s.id returning p.id"
     )
-    values = {name: [change.get(name) for change in changes] for name in columns}
-    values["attributes"] = [to_json(change["attributes"]) for change in changes]
-    rows = await conn.execute(text(statement), values | {"now": now})
+    rows = await conn.execute(text(statement), dict(changes) | {"now": now})
     return [one.id for one in rows]
 
 
