@@ -20,7 +20,7 @@ from pathlib import Path
 import uvloop
 
 from bench import noise, page, paths
-from bench.measure import PATHS, Measure, Result, Size, result, rounds_of
+from bench.measure import PATHS, Comparison, Measure, Result, Size, result, rounds_of
 from bench.report import ordered
 from bench.results import Results
 
@@ -37,7 +37,19 @@ def load() -> dict[str, str]:
     return failed
 
 
-async def measure(one: Measure, rounds: int, watch: noise.Noise) -> Result:
+Rounds = list[dict[str, float]]
+
+
+def measured(one: Measure, before: list[tuple[Comparison, Rounds]]) -> Rounds | None:
+    """The rounds of an earlier comparison that ran these very arms: two ratios, measured once."""
+    if isinstance(one, Comparison):
+        for other, values in before:
+            if one.arms.items() <= other.arms.items():
+                return values
+    return None
+
+
+async def measure(one: Measure, rounds: int, watch: noise.Noise) -> Rounds:
     """All rounds of one measure, a line each."""
     values = []
     watch.look()
@@ -46,18 +58,21 @@ async def measure(one: Measure, rounds: int, watch: noise.Noise) -> Result:
         shown = ", ".join(f"{name} {value:,.4g}" for name, value in each.items())
         print(f"  {one.name}, round {number + 1}: {shown} {one.unit}", flush=True)
         watch.look()
-    return result(one, values)
+    return values
 
 
 async def run_path(name: str, size: Size, rounds: int, kept: Results) -> bool:
     """Measure one path and keep what came of it. False when it failed; the rest go on."""
     print(f"{name}: setting up", flush=True)
     watch, found = noise.Noise(), list[Result]()
-    path = PATHS[name]
+    path, before = PATHS[name], list[tuple[Comparison, Rounds]]()
     try:
         async with asyncio.timeout(path.minutes * 60), path.place(size) as measures:
             for one in measures:
-                found.append(await measure(one, rounds, watch))
+                values = measured(one, before) or await measure(one, rounds, watch)
+                found.append(result(one, values))
+                if isinstance(one, Comparison):
+                    before.append((one, values))
     except Exception as error:
         traceback.print_exc()
         words = (str(error) or "took too long").splitlines()[0]

@@ -220,7 +220,7 @@ def row(one: Comparison, values: list[dict[str, float]]) -> Row:
         at_least=one.at_least,
         aim=one.aim,
         rounds=len(values),
-        arms={name: Spread.of([each[name] for each in values]) for name in values[0]},
+        arms={name: Spread.of([each[name] for each in values]) for name in one.arms},
         ratio=Spread.of([each[one.product] / each[one.other] for each in values]),
         notes=one.notes,
     )

@@ -70,6 +70,38 @@ def test_a_path_that_fails_says_so_and_the_others_run(
     assert "a: FAILED" in capsys.readouterr().out
 
 
+async def test_two_ratios_of_the_same_arms_are_measured_once() -> None:
+    calls: list[str] = []
+
+    async def ours() -> float:
+        calls.append("ours")
+        return 4.0
+
+    async def ceiling() -> float:
+        calls.append("ceiling")
+        return 8.0
+
+    async def usual() -> float:
+        calls.append("usual")
+        return 1.0
+
+    @path("twice")
+    @asynccontextmanager
+    async def place(_size: Size) -> AsyncIterator[list[Measure]]:
+        arms = {"ours": ours, "ceiling": ceiling, "usual": usual}
+        yield [
+            Comparison("a", "ours", "ceiling", "x/s", arms, 0.4),
+            Comparison("a", "ours", "usual", "x/s", {"ours": ours, "usual": usual}, 3),
+            Comparison("a", "ours", "usual", "x/s", {"ours": ours, "usual": ceiling}),
+        ]
+
+    kept = Results.load(None, "quick")
+    assert await runner.run_path("twice", "quick", 1, kept)
+    ratios = [one["ratio"]["median"] for one in kept.data["paths"]["twice"]["results"]]
+    assert ratios == [0.5, 4.0, 0.5]
+    assert calls == ["ours", "ceiling", "usual", "ours", "ceiling"]
+
+
 def test_a_path_that_takes_too_long_is_cut() -> None:
     seen = add("slow", 0, minutes=0.001)
     kept = Results.load(None, "quick")
