@@ -16,6 +16,7 @@ from orchestrator.flows.planning import House, Plan, Row, Standing
 from orchestrator.rules import progress
 from orchestrator.rules.context import PersonFacts
 from orchestrator.rules.program import Program
+from orchestrator.rules.watermark import START, Mark, Watermarks
 from orchestrator.stages import observe
 from orchestrator.store import (
     connections,
@@ -32,14 +33,21 @@ from orchestrator.wiring import App
 BATCH = 500
 
 
-async def plan(app: App, now: datetime, *, batch: int = BATCH) -> int:
-    """Plan up to `batch` due enrollments. Returns how many were looked at.
+_LANE = UUID(int=0)  # all enrollments are one lane to the planner's watermark
+
+
+async def plan(
+    app: App, now: datetime, *, batch: int = BATCH, watermarks: Watermarks | None = None
+) -> int:
+    """Plan up to `batch` due enrollments, after the `watermarks` of earlier batches. Returns how
+    many were looked at.
 
     Any number of planners may run: each locks what it plans, and a step's message is unique.
     """
     began = time.monotonic()
     async with transaction(app.engine) as conn:
-        due = await enrollments.claim_due(conn, now=now, batch=batch)
+        mark = watermarks.at(began).get(_LANE, START) if watermarks else START
+        due = await enrollments.claim_due(conn, now=now, batch=batch, mark=mark)
         if not due:
             return 0
         work = Plan()
@@ -48,6 +56,9 @@ async def plan(app: App, now: datetime, *, batch: int = BATCH) -> int:
             decide(house, standing, now, work)
         await _save(conn, work, now)
         point("plan.before_commit")
+    if watermarks:
+        last = Mark(due[-1]["due_at"], due[-1]["id"])
+        watermarks.note({_LANE: last}, full=len(due) == batch)
     point("plan.after_commit")
     observe("plan", time.monotonic() - began, len(due))
     if work.messages:

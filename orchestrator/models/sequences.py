@@ -69,6 +69,7 @@ enrollments = Table(
 Index(
     "ix_enrollments_due",
     enrollments.c.due_at,
+    enrollments.c.id,
     postgresql_where=text("state = 'active'"),
 )
 Index(

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from orchestrator.rules.watermark import START, Mark
 from orchestrator.store.direct import Statement
 
 # SKIP LOCKED: planners share the work, and none waits for an answer that holds the row. Sequence
@@ -18,17 +19,19 @@ from enrollments e
 where e.state = 'active' and e.due_at <= :now
   and (select s.state from sequences s where s.id = e.sequence_id) = 'active'
   and (select p.paused_at from prospects p where p.id = e.prospect_id) is null
-order by e.due_at
+  and (e.due_at, e.id) > (:after, :after_id)
+order by e.due_at, e.id
 limit :batch
 for no key update of e skip locked
 """)
 
 
 async def claim_due(
-    conn: AsyncConnection, *, now: datetime, batch: int
+    conn: AsyncConnection, *, now: datetime, batch: int, mark: Mark = START
 ) -> Sequence[Mapping[str, Any]]:
-    """Lock and return enrollments whose time has come, oldest first."""
-    return await _DUE.fetch(conn, {"now": now, "batch": batch})
+    """Lock and return enrollments whose time has come, oldest first, after `mark`."""
+    values = {"now": now, "batch": batch, "after": mark.due_at, "after_id": mark.id}
+    return await _DUE.fetch(conn, values)
 
 
 # A verdict that was revised does not count: the newer row does.

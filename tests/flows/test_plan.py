@@ -9,11 +9,13 @@ from sqlalchemy import insert, select, text, update
 
 from orchestrator.db import transaction
 from orchestrator.flows.plan import plan
+from orchestrator.flows.plan_backlog import plan_backlog
 from orchestrator.ids import uuid7
 from orchestrator.models.messages import messages
 from orchestrator.models.people import facts, prospects
 from orchestrator.models.sequences import enrollments
 from orchestrator.models.work import history, tasks
+from orchestrator.rules.watermark import Watermarks
 from orchestrator.wiring import App
 from tests import make
 from tests.make import NOW
@@ -185,3 +187,37 @@ async def test_one_odd_enrollment_does_not_stop_the_planner(app: App) -> None:
     task = await one(app, tasks, enrollment_id=enrollment)
     assert task["title"].startswith("The planner could not decide")
     assert await plan(app, NOW) == 0
+
+
+async def test_a_backlog_is_planned_whole(app: App) -> None:
+    """Two batches side by side, each behind the watermark of those before: all are planned, once,
+    and what comes to lie before the mark is next."""
+    async with transaction(app.engine) as conn:
+        made = await make.world(conn)
+        owners = [await make.prospect(conn, app.keys) for _ in range(23)]
+        for owner in owners[:-1]:
+            await make.enrollment(conn, made, owner)
+    assert await plan_backlog(app, NOW, batch=4) == 22
+    async with transaction(app.engine) as conn:
+        await make.enrollment(conn, made, owners[-1], due_at=NOW - timedelta(days=1))
+    assert await plan_backlog(app, NOW, batch=4) == 1
+    async with transaction(app.engine) as conn:
+        total = await conn.execute(
+            text("select count(*), count(distinct enrollment_id) from messages")
+        )
+        assert tuple(total.one()) == (23, 23)
+
+
+async def test_a_batch_goes_on_after_the_mark(app: App) -> None:
+    async with transaction(app.engine) as conn:
+        made = await make.world(conn)
+        for _ in range(3):
+            owner = await make.prospect(conn, app.keys)
+            await make.enrollment(conn, made, owner)
+    marks = Watermarks()
+    assert await plan(app, NOW, batch=2, watermarks=marks) == 2
+    async with transaction(app.engine) as conn:
+        owner = await make.prospect(conn, app.keys)
+        await make.enrollment(conn, made, owner, due_at=NOW - timedelta(days=1))
+    assert await plan(app, NOW, batch=2, watermarks=marks) == 1
+    assert await plan(app, NOW, batch=2, watermarks=marks) == 1
