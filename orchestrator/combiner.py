@@ -182,7 +182,10 @@ class Combiner:
             done = _Written(settled=await self._after_doubt(settlements))
         _answer_passes(passes, done)
         for outcome in settlements:
-            outcome.told(outcome.values["id"] in done.settled)
+            try:
+                outcome.told(outcome.values["id"] in done.settled)
+            except Exception as error:  # noqa: BLE001 - as above
+                log.error("combiner.not_told", error=repr(error), id=outcome.values["id"])
 
     async def _commit(
         self,
