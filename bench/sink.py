@@ -63,8 +63,12 @@ class Sink(asyncio.Protocol):
 
     def _say(self, words: bytes) -> None:
         if self.delay:
-            asyncio.get_running_loop().call_later(self.delay, self._transport.write, words)
+            asyncio.get_running_loop().call_later(self.delay, self._write, words)
         else:
+            self._transport.write(words)
+
+    def _write(self, words: bytes) -> None:
+        if not self._transport.is_closing():  # whoever was to hear it may have hung up meanwhile
             self._transport.write(words)
 
 
