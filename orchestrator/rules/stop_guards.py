@@ -34,6 +34,9 @@ def denied(one: Sentence, at: int) -> bool:
     """Whether the verb is denied: before it, or behind it as Germanic imperatives have it."""
     if one.asks and one.has("modal"):
         return False  # "can you not stop?"
+    ahead = [there for there in one.at("deny") if at - 6 <= there < at]
+    if any(one.near(there, 2, 1, "hesitate") and not one.near(there, 3, 0, "i") for there in ahead):
+        return False  # "do not forget to remove me": two denials
     behind = any(
         not one.near(there, 0, 2, "again", "post")
         for there in one.at("deny")

@@ -36,7 +36,7 @@ def test_no_trap_is_taken_for_a_wish_to_stop() -> None:
 def test_sentences_written_later_are_understood_now(part: str) -> None:
     """Each was first read by rules that had not seen it (docs/engagement.md has the figures)."""
     every = sentences().values()
-    assert all(len(entry[part]) >= 10 for entry in every)
+    assert all(len(entry[part]) >= 8 for entry in every)
     missed = [one for entry in every for one in entry[part] if not stops(one)]
     assert len(missed) <= sum(len(entry[part]) for entry in every) // 50, missed
     assert [one for entry in every for one in entry[f"{part}_trap"] if stops(one)] == []
@@ -112,3 +112,22 @@ def test_a_wish_at_either_end_of_a_long_letter_counts(where: str) -> None:
     wish = "Please take me off your list."
     assert not stops(letter)
     assert stops(f"{wish}\n{letter}" if where == "first" else f"{letter}\n{wish}")
+
+
+@pytest.mark.parametrize(
+    ("said", "stop"),
+    [
+        ("Please don't forget to remove me from your list.", True),
+        ("Ikke glem å slette meg fra lista.", True),
+        ("Glöm inte att ta bort mig från listan.", True),
+        ("Glem ikke at fjerne mig fra listen.", True),
+        ("Vergessen Sie nicht, mich zu löschen.", True),
+        ("Please don't hesitate to contact me again.", False),
+        ("Nøl ikke med å kontakte meg.", False),
+        ("Tveka inte att kontakta mig.", False),
+        ("Tøv ikke med at kontakte mig.", False),
+        ("Zögern Sie nicht, mich zu kontaktieren.", False),
+    ],
+)
+def test_two_denials_are_none(said: str, stop: bool) -> None:
+    assert stops(said) == stop
