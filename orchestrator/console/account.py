@@ -20,6 +20,7 @@ from orchestrator.errors import BadInput, NotFound, TooManyTries
 from orchestrator.flows.change_account import change_account
 from orchestrator.flows.change_password import change_password
 from orchestrator.rules.accounts import SESSION_IDLE
+from orchestrator.rules.browser_name import browser_name
 from orchestrator.store import sessions, users
 
 router = Pages()
@@ -121,5 +122,6 @@ async def _page(
         codes=codes,
         sessions=live,
         mine=session.id,
+        browser_name=browser_name,
         faults=faults or {},
     )

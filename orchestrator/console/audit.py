@@ -11,6 +11,7 @@ from orchestrator.store import audit
 
 router = Pages()
 _LINES = 50
+_SAID = frozenset({"id", "created_at"})
 
 
 @router.page("/console/audit", "audit:read")
@@ -42,7 +43,9 @@ def changes(row: RowMapping) -> list[tuple[str, str | None, str | None]]:
     """Name, before and after of what a line changed, in the order of the names."""
     before: dict[str, Any] = row["before"] or {}
     after: dict[str, Any] = row["after"] or {}
-    names = sorted(before.keys() | after.keys())
+    whole = not before or not after
+    # Of what was added or removed the line itself says which and when.
+    names = sorted((before.keys() | after.keys()) - (_SAID if whole else set()))
     both = ((name, _told(before.get(name)), _told(after.get(name))) for name in names)
     return [one for one in both if one[1] is not None or one[2] is not None][:40]
 

@@ -33,7 +33,7 @@ async def show_second_factor(request: Request) -> Response:
 
 
 @router.form("/console/account/second-factor", "account:write")
-async def turn_on(request: Request) -> Response:
+async def turn_on_second_factor(request: Request) -> Response:
     """Recovery codes, shown this once, or the form again."""
     app, session = app_of(request), session_of(request)
     code = form_of(request).get("code", "")
@@ -50,7 +50,7 @@ async def turn_on(request: Request) -> Response:
 
 
 @router.form("/console/account/second-factor/remove", "account:write")
-async def turn_off(request: Request) -> Response:
+async def turn_off_second_factor(request: Request) -> Response:
     """With the password; else a stolen session could."""
     app, session = app_of(request), session_of(request)
     password = form_of(request).get("current", "")

@@ -35,7 +35,7 @@ async def show_users(request: Request) -> Response:
 
 
 @router.form("/console/users", "users:write")
-async def send_user(request: Request) -> Response:
+async def invite_user(request: Request) -> Response:
     """Add one, and show the link for their password this once."""
     app, form = app_of(request), form_of(request)
     typed = {name: form.get(name, "") for name in ("email", "name", "role")}
@@ -70,19 +70,19 @@ async def save_user(request: Request, user_id: UUID) -> Response:
 
 
 @router.form("/console/users/{user_id}/disable", "users:write")
-async def disable(request: Request, user_id: UUID) -> Response:
+async def disable_user(request: Request, user_id: UUID) -> Response:
     """Let them in no more."""
     return await _let(request, user_id, disabled=True)
 
 
 @router.form("/console/users/{user_id}/enable", "users:write")
-async def enable(request: Request, user_id: UUID) -> Response:
+async def enable_user(request: Request, user_id: UUID) -> Response:
     """Let them in again."""
     return await _let(request, user_id, disabled=False)
 
 
 @router.form("/console/users/{user_id}/reset", "users:write")
-async def reset(request: Request, user_id: UUID) -> Response:
+async def reset_user(request: Request, user_id: UUID) -> Response:
     """A link for a new password, shown this once."""
     app = app_of(request)
     async with transaction(app.engine) as conn:
