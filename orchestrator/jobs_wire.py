@@ -4,7 +4,7 @@ code."""
 import json
 from typing import Any, Literal
 
-Bell = Literal["plan", "send", "read"]
+Bell = Literal["plan", "send", "read", "seen"]
 QUEUE = "avtale:bells:1"
 _CANARY = "canary"
 # Every worker takes from one queue: a canary that another one took is put back, this often at most.

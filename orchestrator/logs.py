@@ -8,6 +8,7 @@ import logging
 import re
 import sys
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ _PHONE = re.compile(r"(?<![\w.:/-])\+\d[\d ()-]{6,}\d")
 # Tokens of public pages (/p/..., /u/..., /c/..., /o/...) open what they name: not for logs.
 _TOKEN = re.compile(r"/(p|u|c|o)/[A-Za-z0-9_-]{20,}")
 _SECRET_KEYS = frozenset({"password", "secret", "secrets", "authorization", "token", "api_key"})
+_AS_JSON = "avtale-json"  # the name of our handler that writes JSON
 _QUIET = {"uvicorn.access": logging.CRITICAL, "httpx": logging.WARNING, "arq": logging.WARNING}
 
 
@@ -81,9 +83,28 @@ def _renderers(as_json: bool) -> list[Processor]:
     ]
 
 
+def access_line(method: str, route: str, status: int, ms: float, request_id: str) -> bool:
+    """The line of an answered request, as the chain makes it and ten times as fast: none of its
+    values is a stranger's word. False where the chain has to do it: another form or handler."""
+    root = logging.getLogger()
+    if not logging.getLogger("avtale.access").isEnabledFor(logging.INFO):
+        return True
+    handler = root.handlers[0] if len(root.handlers) == 1 else None
+    if not isinstance(handler, logging.StreamHandler) or handler.name != _AS_JSON:
+        return False
+    now = datetime.now(UTC).isoformat(timespec="microseconds")[:-6]
+    handler.stream.write(
+        f'{{"method": "{method}", "route": "{route}", "status": {status}, "ms": {ms}, '
+        f'"request_id": "{request_id}", "event": "http", "level": "info", '
+        f'"logger": "avtale.access", "timestamp": "{now}Z"}}\n'
+    )
+    return True
+
+
 def configure(*, level: str = "INFO", as_json: bool = True) -> None:
     """Send structlog and stdlib records to stderr, one line each. Safe to call again."""
     handler = logging.StreamHandler(sys.stderr)
+    handler.name = _AS_JSON if as_json else "console"
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_shared(), processors=_renderers(as_json)

@@ -23,6 +23,7 @@ from orchestrator.db import check_server, transaction
 from orchestrator.deliverer import Deliverer
 from orchestrator.flows.ask_about_stranded import ask_about_stranded
 from orchestrator.flows.fan_out import Horizon, fan_out
+from orchestrator.flows.judge_seen import judge_seen
 from orchestrator.flows.plan_backlog import plan_backlog
 from orchestrator.flows.poll_channels import poll_channels
 from orchestrator.flows.read_events import read_events
@@ -59,7 +60,8 @@ class Worker:
         self.deliverer = Deliverer(app)
         self._horizon = Horizon()
         self._doubtful = asyncio.Event()
-        self._bells = {"plan": asyncio.Event(), "read": asyncio.Event(), "send": self.sender.bell}
+        self._bells = {name: asyncio.Event() for name in ("plan", "read", "seen")}
+        self._bells["send"] = self.sender.bell
 
     def ring(self, what: str) -> None:
         """A doorbell rang: wake the loop that it names."""
@@ -87,6 +89,7 @@ class Worker:
         loops = [
             self._loop("plan", plan_backlog, self._bells["plan"]),
             self._loop("read", read_events, self._bells["read"]),
+            self._loop("seen", judge_seen, self._bells["seen"]),
             self._loop("sweep", self._sweep, asyncio.Event()),
             self._loop("stranded", ask_about_stranded, asyncio.Event(), rest=_STRANDED_SECONDS),
             self._loop("fan_out", self._fan_out, asyncio.Event()),

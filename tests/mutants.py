@@ -558,6 +558,34 @@ MUTANTS: dict[str, Mutant] = {
         "if False:",
         f"{PROTOCOL} -k unknown_settlement",
     ),
+    "a pass while an outcome before it waits": Mutant(
+        "L2",
+        "orchestrator/flows/deliver.py",
+        "        if self.after is not None:\n",
+        "        if False:\n",
+        "tests/flows/test_hands.py -k nothing_passes",
+    ),
+    "a fault after the point of no return is a no": Mutant(
+        "L2",
+        "orchestrator/flows/deliver.py",
+        "return Unknown(detail) if self.passed else NotSent",
+        "return NotSent",
+        "tests/flows/test_hands.py -k fault",
+    ),
+    "a mail that was only named is lost": Mutant(
+        "L3",
+        "channels/email/smtp.py",
+        "            mails.back(self._ahead)\n",
+        "            pass\n",
+        "tests/channels/test_stream.py -k silence",
+    ),
+    "every lane may try every connection": Mutant(
+        "lanes",
+        "orchestrator/lanes.py",
+        "if self._unproven and self._trials else",
+        "if self._unproven else",
+        "tests/flows/test_hands.py -k shown_nothing",
+    ),
     "a refused login tried again and again": Mutant(
         "cap",
         "orchestrator/hands.py",
@@ -595,9 +623,9 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "a scan's links that do not see each other": Mutant(
         "L1",
-        "orchestrator/flows/note_seen.py",
-        '    await standing.lock_prospects(conn, [found["prospect_id"]])\n',
-        "",
+        "orchestrator/flows/judge_seen.py",
+        '(await standing.lock_prospects(conn, [event["prospect_id"]]))[event["prospect_id"]]',
+        '{"opted_out_at": None}',
         "tests/pages/test_tracking.py -k race",
     ),
     "hidden link that marks nobody": Mutant(
@@ -609,7 +637,7 @@ MUTANTS: dict[str, Mutant] = {
     ),
     "second link that tells nothing": Mutant(
         "L1",
-        "orchestrator/flows/note_seen.py",
+        "orchestrator/flows/judge_seen.py",
         'row["grade"] == "ambiguous" and verdict.grade == "machine"',
         "False",
         "tests/pages/test_tracking.py -k hindsight",

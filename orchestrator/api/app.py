@@ -8,19 +8,36 @@ import structlog
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from prometheus_client import CollectorRegistry
+from starlette.types import Receive, Scope, Send
 
 from orchestrator import logs, migrate
 from orchestrator.api import health, hooks, mail_in, problems, reference
 from orchestrator.api.limits import BodyLimit
-from orchestrator.api.observe import Observe, latency
+from orchestrator.api.notes import Notes
+from orchestrator.api.observe import Observe, latency, request_id_of
 from orchestrator.api.routes import ROUTERS
 from orchestrator.config import Settings, get_settings
 from orchestrator.db import check_server
 from orchestrator.endpoints import find_servers
 from orchestrator.errors import SetupError, Unavailable
+from orchestrator.front import Front
 from orchestrator.wiring import open_app
 
 log = structlog.get_logger()
+
+
+class Api(FastAPI):
+    """FastAPI behind the doors of `front`."""
+
+    front: Front | None = None
+
+    async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """FastAPI itself."""
+        await super().__call__(scope, receive, send)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """One request."""
+        await (self.front or self.behind)(scope, receive, send)
 
 
 def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextManager[None]]:
@@ -41,6 +58,8 @@ def _lifespan(settings: Settings) -> Callable[[FastAPI], AbstractAsyncContextMan
             api.state.watch = health.Watch(opened)
             log.info("api.started", sandbox=settings.sandbox)
             yield
+            if hasattr(api.state, "sightings"):
+                await api.state.sightings.flush()
             log.info("api.stopped")
 
     return running
@@ -59,7 +78,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     if settings is None:
         settings = find_servers(get_settings())
         logs.configure(level=settings.log_level, as_json=settings.log_json)
-    api = FastAPI(
+    api = Api(
         title="Avtale",
         version=reference.API_VERSION,
         summary="Sequences that reach people where they read, and a call only after they engaged.",
@@ -81,7 +100,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     api.include_router(reference.router)
     _mount_others(api, settings)
     api.add_middleware(BodyLimit)
-    api.add_middleware(Observe, histogram=latency(registry))
+    notes = Notes(latency(registry))
+    api.add_middleware(Observe, notes=notes)
+    tracking = importlib.import_module("orchestrator.pages.tracking")
+    api.front = Front(api.behind, [hooks.door(api), *tracking.doors(api)], notes, request_id_of)
     reference.complete(api)
     return api
 

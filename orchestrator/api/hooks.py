@@ -5,15 +5,17 @@ only then parsed; committed before the answer, so that a provider that got a 2xx
 """
 
 import asyncio
+import time
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from hashlib import sha256
+from urllib.parse import parse_qsl
 
 import structlog
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.types import Receive, Scope
 
 from channels.base import (
     Account,
@@ -25,6 +27,7 @@ from channels.base import (
     Verified,
 )
 from channels.registry import sources as registered
+from orchestrator import stages
 from orchestrator.api import problems
 from orchestrator.api.hook_fetch import Fetcher
 from orchestrator.api.hook_rows import rows_of
@@ -32,6 +35,7 @@ from orchestrator.arrivals import Arrivals
 from orchestrator.clock import utc_now
 from orchestrator.db import transaction
 from orchestrator.errors import NotFound
+from orchestrator.front import Door
 from orchestrator.store import senders
 from orchestrator.wiring import App
 
@@ -42,6 +46,7 @@ router = APIRouter(tags=["events"])
 MOST = 1024 * 1024  # bytes of a body
 MOST_EVENTS = 5000  # of one body; SendGrid's largest batch has some 3,000
 BODY_SECONDS = 10.0
+_KEEP_SECONDS = 1.0  # an account: until a new secret, or a sender that is gone, is known here
 
 
 class Hooks:
@@ -54,10 +59,15 @@ class Hooks:
         self.fetcher = Fetcher()
         self.once = Once()
         self._asked: dict[tuple[str, str], asyncio.Task[Account | None]] = {}
+        self._known: dict[tuple[str, str], tuple[float, Account]] = {}
 
     async def account(self, channel: str, name: str) -> Account | None:
-        """The sender's account. Requests that come while it is read share the answer."""
+        """The sender's account, as it was a second ago at most. Requests that come while it is read
+        share the answer."""
         key = (channel, name)
+        known = self._known.get(key)
+        if known is not None and time.monotonic() - known[0] < _KEEP_SECONDS:
+            return known[1]
         task = self._asked.get(key)
         if task is None:
             task = self._asked[key] = asyncio.create_task(self._read(channel, name))
@@ -69,8 +79,13 @@ class Hooks:
             try:
                 row = await senders.by_name(conn, name)
             except NotFound:
+                self._known.pop((channel, name), None)
                 return None
-        return senders.account_of(row, self.app.keys) if row["channel"] == channel else None
+        if row["channel"] != channel:
+            return None
+        found = senders.account_of(row, self.app.keys)
+        self._known[channel, name] = (time.monotonic(), found)
+        return found
 
 
 class Once:
@@ -94,9 +109,9 @@ class Once:
         return True
 
 
-def hooks_of(request: Request) -> Hooks:
+def hooks_of(app: FastAPI) -> Hooks:
     """The parts of this process, made when the first request comes."""
-    state = request.app.state
+    state = app.state
     if not hasattr(state, "hooks"):
         state.hooks = Hooks(state.avtale)
     made: Hooks = state.hooks
@@ -128,13 +143,19 @@ async def take_provider_events(request: Request, source: str, sender_name: str) 
     the provider's, or not of now. 404: there is no such source, or no such sender on its channel.
     413: more than 1 MiB. 415: a compressed body. 503: not stored, send it again.
     """
-    hooks = hooks_of(request)
+    return await take(hooks_of(request.app), request.scope, request.receive, (source, sender_name))
+
+
+async def take(hooks: Hooks, scope: Scope, receive: Receive, parts: Sequence[str]) -> Response:
+    """The same, for the door in front of FastAPI (`api.front`)."""
+    began = time.perf_counter()
+    source, sender_name = parts
     door = hooks.sources.get(source)
     known = sender_name.isprintable() and len(sender_name) <= 80
     account = await hooks.account(door.channel, sender_name) if door and known else None
     if door is None or account is None:
         raise NotFound("There is no such source, or no sender of that name on its channel.")
-    inbound = await _inbound(request)
+    inbound = await _inbound(scope, receive)
     if isinstance(door, Fetching):
         inbound = await _with_fetched(hooks.fetcher, door, inbound, account)
     verdict = _verify(door, inbound, account)
@@ -152,37 +173,55 @@ async def take_provider_events(request: Request, source: str, sender_name: str) 
     if verdict.follow is not None:
         await hooks.fetcher.fetch(verdict.follow)
     await hooks.arrivals.store(rows_of(door, account, events, inbound.body))
+    stages.observe("webhook", time.perf_counter() - began)
     return Response(status_code=200)
 
 
-async def _inbound(request: Request) -> InboundRequest:
+def door(app: FastAPI) -> Door:
+    """The door in front of FastAPI."""
+
+    async def handle(scope: Scope, receive: Receive, parts: Sequence[str]) -> Response:
+        return await take(hooks_of(app), scope, receive, parts)
+
+    route = "/hooks/{source}/{sender_name}"
+    methods = frozenset({"POST"})
+    return Door("hooks", 2, "", methods, route, handle, problems.answer, largest=MOST)
+
+
+async def _inbound(scope: Scope, receive: Receive) -> InboundRequest:
     """The request as it came. Raises 400, 408, 413 and 415."""
-    if request.headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
+    headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+    if headers.get("content-encoding", "identity").strip().lower() not in ("", "identity"):
         raise HTTPException(415, "Send the body as it was signed, without compression.")
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            body = await _body(request)
+            body = await _body(receive)
     except TimeoutError:
         raise HTTPException(408, "The body did not arrive in time.") from None
-    except ClientDisconnect:
-        raise HTTPException(400, "The body was cut off.") from None
+    query = scope["query_string"]
     return InboundRequest(
-        headers={name.lower(): value for name, value in request.headers.items()},
+        headers=headers,
         body=body,
-        path=request.url.path,
-        query=dict(request.query_params),
+        path=scope["path"],
+        query=dict(parse_qsl(query.decode("latin-1"), keep_blank_values=True)) if query else {},
     )
 
 
-async def _body(request: Request) -> bytes:
+async def _body(receive: Receive) -> bytes:
+    """The body, counted while it streams."""
     chunks: list[bytes] = []
     size = 0
-    async for chunk in request.stream():
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise HTTPException(400, "The body was cut off.")
+        chunk = message.get("body", b"")
         size += len(chunk)
         if size > MOST:
             raise HTTPException(413, "A body may have 1 MiB at most.", {"Connection": "close"})
         chunks.append(chunk)
-    return b"".join(chunks)
+        if not message.get("more_body"):
+            return b"".join(chunks)
 
 
 async def _with_fetched(

@@ -1,5 +1,6 @@
 """Every error as a problem document (RFC 9457): one shape, one place."""
 
+from collections.abc import Awaitable, Callable
 from http import HTTPStatus
 from typing import Any
 
@@ -134,15 +135,31 @@ async def _unexpected(_request: Request, error: Exception) -> JSONResponse:
     return problem(500, f"something broke here ({type(error).__name__}); it has been logged")
 
 
+_Handler = Callable[[Request, Exception], Awaitable[JSONResponse]]
+_HANDLERS: dict[type[Exception], _Handler] = {
+    AvtaleError: _expected,
+    RequestValidationError: _invalid,
+    HTTPException: _http,
+    DBAPIError: _database,
+    PoolTimeout: _unavailable,
+    OSError: _unavailable,
+    TimeoutError: _unavailable,
+}
+
+
 def install(app: FastAPI) -> None:
     """Make every error of `app` a problem document."""
-    app.add_exception_handler(AvtaleError, _expected)
-    app.add_exception_handler(RequestValidationError, _invalid)
-    app.add_exception_handler(HTTPException, _http)
-    app.add_exception_handler(DBAPIError, _database)
-    for kind in (PoolTimeout, OSError, TimeoutError):
-        app.add_exception_handler(kind, _unavailable)
+    for kind, handler in _HANDLERS.items():
+        app.add_exception_handler(kind, handler)
     app.add_exception_handler(Exception, _unexpected)
+
+
+async def answer(request: Request, error: Exception) -> JSONResponse:
+    """The same for who stands in front of the application. Raises what nobody expected."""
+    for kind in type(error).__mro__:
+        if kind in _HANDLERS:
+            return await _HANDLERS[kind](request, error)
+    raise error
 
 
 def responses(*statuses: int) -> dict[int | str, dict[str, Any]]:

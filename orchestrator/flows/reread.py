@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from orchestrator.db import transaction
 from orchestrator.flows.handle_event import did_it
 from orchestrator.flows.heeding import heed
-from orchestrator.flows.note_seen import trace_of
+from orchestrator.flows.judge_seen import trace_of
 from orchestrator.flows.revising import revise
 from orchestrator.flows.understanding import CURRENT, Readers, Understood, understand
 from orchestrator.keys import Keys

@@ -30,7 +30,7 @@ provider_events = Table(
     Column("sender_id", Id, ForeignKey("senders.id"), index=True),
     Column("raw", LargeBinary, nullable=False),
     Column("detail", JSONB, nullable=False, server_default=text("'{}'::jsonb")),
-    # stored | handled | unmatched | failed
+    # stored: to be read | seen: a hit, to be judged | handled | unmatched | failed
     Column("state", Text, nullable=False, server_default="stored"),
     Column("attempt", Integer, nullable=False, server_default="0"),
     Column("error", Text),
@@ -39,13 +39,18 @@ provider_events = Table(
     Column("received_at", Instant, nullable=False, server_default=func.now()),
     Column("handled_at", Instant),
     UniqueConstraint("source", "external_id"),
-    CheckConstraint("state in ('stored', 'handled', 'unmatched', 'failed')", name="state"),
+    CheckConstraint("state in ('stored', 'seen', 'handled', 'unmatched', 'failed')", name="state"),
     CheckConstraint("trust in ('signed', 'weak')", name="trust"),
 )
 Index(
     "ix_provider_events_open",
     provider_events.c.received_at,
     postgresql_where=text("state = 'stored'"),
+)
+Index(
+    "ix_provider_events_seen",
+    provider_events.c.received_at,
+    postgresql_where=text("state = 'seen'"),
 )
 Index(
     "ix_provider_events_unmatched",

@@ -7,7 +7,6 @@ from zoneinfo import ZoneInfo
 import structlog
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
-from starlette.background import BackgroundTask
 
 from orchestrator import clock
 from orchestrator.db import transaction
@@ -32,9 +31,7 @@ async def show(request: Request, token: str) -> Response:
     enrollment_id = subject_of(request, "page", token)
     response = await _page(request, token, enrollment_id)
     if request.method == "GET":
-        response.background = BackgroundTask(
-            tracking.note, request, kind="page_view", subject=enrollment_id
-        )
+        tracking.note_view(request, enrollment_id)
     return response
 
 

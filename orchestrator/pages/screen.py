@@ -67,11 +67,8 @@ class PageRoute(APIRoute):
                 if request.method == "POST":
                     limits.POSTS.take(request.path_params.get("token", ""))
                 response = await handle(request)
-            except AvtaleError as error:
-                response = error_page(request, error)
-            except (SQLAlchemyError, OSError) as error:
-                log.warning("page.unavailable", error=type(error).__name__)
-                response = error_page(request, Unavailable("The database does not answer."))
+            except (AvtaleError, SQLAlchemyError, OSError) as error:
+                response = failure_page(request, error, root=root)
             for name, value in HEADERS.items():
                 response.headers.setdefault(name, value)
             return response
@@ -117,6 +114,20 @@ def notice(
 ) -> HTMLResponse:
     """A page that says one thing; with `token`, it leads back to the prospect's own page."""
     return screen(request, "notice.html", words, status=status, title=title, text=text, token=token)
+
+
+def failure_page(request: Request, error: Exception, *, root: str) -> Response:
+    """The page of a failure, `root` being the way to the top. Raises what nobody expected."""
+    request.state.root = root
+    if isinstance(error, SQLAlchemyError | OSError):
+        log.warning("page.unavailable", error=type(error).__name__)
+        error = Unavailable("The database does not answer.")
+    if not isinstance(error, AvtaleError):
+        raise error
+    response = error_page(request, error)
+    for name, value in HEADERS.items():
+        response.headers.setdefault(name, value)
+    return response
 
 
 def error_page(request: Request, error: AvtaleError) -> Response:

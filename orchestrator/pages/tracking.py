@@ -1,41 +1,55 @@
 """The open pixel and followed links. Nothing here earns more than `ambiguous`."""
 
 import base64
+from collections.abc import Sequence
 from urllib.parse import urlsplit
 from uuid import UUID
 
-import structlog
-from fastapi import APIRouter, Request, Response
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.background import BackgroundTask
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.types import Receive, Scope
 
 from orchestrator import clock
 from orchestrator.db import transaction
-from orchestrator.errors import AvtaleError, NotFound
-from orchestrator.flows.note_seen import note_seen
+from orchestrator.errors import NotFound
 from orchestrator.flows.view_page import view_page
-from orchestrator.pages.screen import PageRoute, app_of, notice, screen, subject_of, words_for
-from orchestrator.rules.networks import neighbourhood
-from orchestrator.rules.opens import Hit, Kind
+from orchestrator.front import Door
+from orchestrator.pages.leads import Leads
+from orchestrator.pages.screen import (
+    HEADERS,
+    PageRoute,
+    app_of,
+    failure_page,
+    notice,
+    screen,
+    subject_of,
+    words_for,
+)
+from orchestrator.rules.opens import Hit
 from orchestrator.rules.page_state import Choice
 from orchestrator.rules.redirect import followable
+from orchestrator.sightings import Seen, Sightings
 from orchestrator.store import pages
+from orchestrator.wiring import App
 
 router = APIRouter(route_class=PageRoute, include_in_schema=False)
-log = structlog.get_logger()
 
 # One transparent pixel, 43 bytes.
 PIXEL = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAICRAEAOw==")
+_PIXEL = Response(PIXEL, media_type="image/gif", headers=HEADERS)
 
 
 @router.api_route("/o/{token}.gif", methods=["GET", "HEAD"])
 async def opened(request: Request, token: str) -> Response:
     """The pixel, always and at once: neither answer nor time shows what the token is worth."""
-    message_id = app_of(request).keys.read_token("open", token)
-    background = None
+    return open_pixel(app_of(request), sightings_of(request.app), request.scope, token)
+
+
+def open_pixel(app: App, seen: Sightings, scope: Scope, token: str) -> Response:
+    """The same, for the door in front of FastAPI (`orchestrator.front`)."""
+    message_id = app.keys.read_token("open", token)
     if message_id is not None:
-        background = BackgroundTask(note, request, kind="open", subject=message_id)
-    return Response(PIXEL, media_type="image/gif", background=background)
+        seen.note(Seen("open", message_id, message_id, hit_of(scope), _address(scope)))
+    return _PIXEL
 
 
 @router.api_route("/c/{token}", methods=["GET", "HEAD"])
@@ -47,8 +61,11 @@ async def clicked(request: Request, token: str) -> Response:
     the person stands, never on who asks: a scanner that met another page than people would call it
     a trick.
     """
-    link_id = subject_of(request, "click", token)
     app = app_of(request)
+    led = await follow(app, leads_of(request.app), sightings_of(request.app), request.scope, token)
+    if led is not None:
+        return led
+    link_id = subject_of(request, "click", token)
     async with transaction(app.engine) as conn:
         link = await pages.link(conn, link_id)
         target = followable(link["url"]) if link else None
@@ -58,19 +75,42 @@ async def clicked(request: Request, token: str) -> Response:
         assert row is not None  # a link's message, by its foreign key
         now = await clock.database_now(conn)
         page = await view_page(conn, enrollment_id=row["enrollment_id"], now=now)
-    response = Response(status_code=302, headers={"location": target})
-    if page.state.offers(Choice.MORE):
-        response = screen(
-            request,
-            "link.html",
-            words_for(request, page.language),
-            page=page,
-            target=target,
-            place=urlsplit(target).hostname or target,
-            token=app.keys.token("page", row["enrollment_id"]),
-        )
-    response.background = BackgroundTask(note, request, kind="click", subject=link_id)
-    return response
+    _note_click(sightings_of(request.app), request.scope, link_id, link["message_id"])
+    if not page.state.offers(Choice.MORE):
+        return _redirect(target)
+    return screen(
+        request,
+        "link.html",
+        words_for(request, page.language),
+        page=page,
+        target=target,
+        place=urlsplit(target).hostname or target,
+        token=app.keys.token("page", row["enrollment_id"]),
+    )
+
+
+async def follow(
+    app: App, leads: Leads, seen: Sightings, scope: Scope, token: str
+) -> Response | None:
+    """The redirect, for who has no use for a tap whatever the sequence says; None for the others,
+    who get a page. Raises NotFound."""
+    link_id = app.keys.read_token("click", token)
+    lead = await leads.of(link_id) if link_id else None
+    target = followable(lead.url) if lead else None
+    if link_id is None or lead is None or target is None:
+        raise NotFound("There is no such link.")
+    if lead.may_tap:
+        return None
+    _note_click(seen, scope, link_id, lead.message_id)
+    return _redirect(target)
+
+
+def _redirect(target: str) -> Response:
+    return Response(status_code=302, headers={**HEADERS, "location": target})
+
+
+def _note_click(seen: Sightings, scope: Scope, link_id: UUID, message_id: UUID) -> None:
+    seen.note(Seen("click", link_id, message_id, hit_of(scope), _address(scope)))
 
 
 @router.api_route("/t/{token}", methods=["GET", "HEAD"])
@@ -86,44 +126,78 @@ async def trapped(request: Request, token: str) -> Response:
     page_token = app.keys.token("page", row["enrollment_id"])
     title, text = words("link.hidden"), words("link.hidden_text")
     response = notice(request, words, title=title, text=text, status=200, token=page_token)
-    response.background = BackgroundTask(note, request, kind="trap", subject=message_id)
+    hit = hit_of(request.scope)
+    sightings_of(request.app).note(
+        Seen("trap", message_id, message_id, hit, _address(request.scope))
+    )
     return response
 
 
-async def note(request: Request, *, kind: Kind, subject: UUID) -> None:
-    """Note what was seen, after the answer has left. A failure costs a note and nothing else."""
-    app = app_of(request)
-    address = request.client.host if request.client else ""
-    try:
-        async with transaction(app.engine) as conn:
-            now = await clock.database_now(conn)
-            lists = await app.networks.current(conn)
-            hit = hit_of(request, lists.kinds(address))
-            verdict = await note_seen(
-                *(conn, app.keys),
-                kind=kind,
-                subject=subject,
-                hit=hit,
-                place=neighbourhood(address),
-                now=now,
-            )
-    except (AvtaleError, SQLAlchemyError, OSError) as error:
-        log.warning("seen.lost", kind=kind, subject=str(subject), error=type(error).__name__)
-        return
-    if verdict is not None:
-        log.info("seen", kind=kind, subject=str(subject), grade=verdict.grade)
+def note_view(request: Request, enrollment_id: UUID) -> None:
+    """Note that somebody looks at the page of an enrollment."""
+    scope = request.scope
+    seen = Seen("page_view", enrollment_id, enrollment_id, hit_of(scope), _address(scope))
+    sightings_of(request.app).note(seen)
 
 
-def hit_of(request: Request, networks: frozenset[str]) -> Hit:
+def sightings_of(app: FastAPI) -> Sightings:
+    """The writer of this process, made when the first hit comes."""
+    state = app.state
+    if not hasattr(state, "sightings"):
+        state.sightings = Sightings(state.avtale)
+    made: Sightings = state.sightings
+    return made
+
+
+def leads_of(app: FastAPI) -> Leads:
+    """Where links lead, asked for many at once; made when the first click comes."""
+    state = app.state
+    if not hasattr(state, "leads"):
+        state.leads = Leads(state.avtale)
+    made: Leads = state.leads
+    return made
+
+
+def doors(app: FastAPI) -> tuple[Door, Door]:
+    """The pixel and the redirect in front of FastAPI."""
+
+    async def pixel(scope: Scope, _receive: Receive, parts: Sequence[str]) -> Response:
+        token = parts[0].removesuffix(".gif")
+        return open_pixel(app.state.avtale, sightings_of(app), scope, token)
+
+    async def redirect(scope: Scope, _receive: Receive, parts: Sequence[str]) -> Response | None:
+        return await follow(app.state.avtale, leads_of(app), sightings_of(app), scope, parts[0])
+
+    async def failed(request: Request, error: Exception) -> Response:
+        request.scope["app"] = app
+        return failure_page(request, error, root="../")
+
+    methods = frozenset({"GET", "HEAD"})
+    return (
+        Door("o", 1, ".gif", methods, "/o/{token}.gif", pixel, failed),
+        Door("c", 1, "", methods, "/c/{token}", redirect, failed),
+    )
+
+
+def _address(scope: Scope) -> str:
+    client = scope.get("client")
+    return client[0] if client else ""
+
+
+_PURPOSES = (b"sec-purpose", b"purpose", b"x-moz", b"x-purpose")
+
+
+def hit_of(scope: Scope) -> Hit:
     """What the request says of itself, cut to a length that is worth keeping."""
-    headers = request.headers
-    said = (headers.get(name, "") for name in ("sec-purpose", "purpose", "x-moz", "x-purpose"))
+    headers: dict[bytes, bytes] = {}
+    for name, value in scope["headers"]:
+        headers.setdefault(name, value)
+    said = b" ".join(headers.get(name, b"") for name in _PURPOSES).strip()
     return Hit(
-        method=request.method,
-        user_agent=headers.get("user-agent", "")[:300],
-        purpose=" ".join(said).strip()[:100],
-        language=bool(headers.get("accept-language", "").strip()),
-        mode=headers.get("sec-fetch-mode", "")[:20],
-        robot_header="from" in headers,
-        networks=networks,
+        method=scope["method"],
+        user_agent=headers.get(b"user-agent", b"").decode("latin-1")[:300],
+        purpose=said.decode("latin-1")[:100],
+        language=bool(headers.get(b"accept-language", b"").strip()),
+        mode=headers.get(b"sec-fetch-mode", b"").decode("latin-1")[:20],
+        robot_header=b"from" in headers,
     )

@@ -73,6 +73,8 @@ def plain(value: Any, depth: int = _DEPTH) -> Any:
 
 def clean(text: str) -> str:
     """Text without U+0000 and halves of surrogate pairs, which PostgreSQL does not take."""
+    if text.isascii() and "\0" not in text:
+        return text  # nearly all of it
     return (
         text.encode("utf-16", "surrogatepass").decode("utf-16", "replace").replace("\0", "\ufffd")
     )

@@ -90,7 +90,7 @@ async def note_failure(
         .values(
             attempt=attempt,
             error=error[:1000],
-            state=case((attempt >= most, "failed"), else_="stored"),
+            state=case((attempt >= most, "failed"), else_=provider_events.c.state),
         )
         .returning(provider_events.c.attempt, provider_events.c.state)
     )

@@ -1,6 +1,6 @@
 """What the prospect's page and the tracking tokens need: each page in a fixed number of queries."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +16,7 @@ from orchestrator.models.messages import frozen, links, messages, senders
 from orchestrator.models.people import companies, facts, prospects
 from orchestrator.models.sequences import enrollments, sequence_versions
 from orchestrator.models.work import tasks
+from orchestrator.store.direct import Statement
 
 
 async def page(conn: AsyncConnection, enrollment_id: UUID) -> RowMapping | None:
@@ -130,6 +131,30 @@ async def link(conn: AsyncConnection, link_id: UUID) -> RowMapping | None:
     """Where a link leads, and the message that carries it."""
     row = await conn.execute(select(*links.c["url", "message_id"]).where(links.c.id == link_id))
     return row.mappings().one_or_none()
+
+
+_LEADS = Statement(
+    """
+    select l.id, l.url, l.message_id, e.state, e.stop_reason, e.answered_at, p.opted_out_at,
+      p.not_before, u.id is not null as unlocked, clock_timestamp() + c.ahead as now,
+      exists (select from tasks t where t.enrollment_id = e.id and t.kind = 'unclear_answer'
+        and t.state = 'open') as unclear,
+      (select max(upper(b.during)) from bookings b
+        where b.unlock_id = u.id and b.state = 'booked') as booking_end
+    from links l
+    join messages m on m.id = l.message_id
+    join enrollments e on e.id = m.enrollment_id
+    join prospects p on p.id = m.prospect_id
+    left join unlocks u on u.enrollment_id = e.id
+    cross join clock c
+    where l.id = any(cast(:ids as uuid[]))
+    """
+)
+
+
+async def leads(conn: AsyncConnection, link_ids: Sequence[UUID]) -> Sequence[Mapping[Any, Any]]:
+    """Where links lead, and what says whether a tap of their readers could still do something."""
+    return await _LEADS.fetch(conn, {"ids": list(link_ids)})
 
 
 async def add_event(

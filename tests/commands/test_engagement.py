@@ -12,7 +12,6 @@ from orchestrator import config
 from orchestrator.commands import engagement as commands
 from orchestrator.db import transaction
 from orchestrator.embedded import Embedded
-from orchestrator.flows.note_seen import note_seen
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
 from orchestrator.models.engagement import engagements
@@ -21,6 +20,7 @@ from tests.conftest import SECRET
 from tests.flows.coming import all_of
 from tests.make import NOW
 from tests.pages import sample
+from tests.seen import note_seen
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from orchestrator.clock import database_now
 from orchestrator.db import transaction
 from orchestrator.flows.claim import claim
 from orchestrator.flows.close_task import close_task
-from orchestrator.flows.note_seen import note_seen
 from orchestrator.flows.read_events import read_events
 from orchestrator.flows.reconcile import reconcile
 from orchestrator.flows.take_event import take_event
@@ -27,6 +26,7 @@ from orchestrator.wiring import App
 from tests import make
 from tests.flows.doubtful import Doubtful, doubtful
 from tests.rules.test_mail_reading import mail, report
+from tests.seen import note_seen
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from orchestrator.config import Settings
 from orchestrator.db import transaction
 from orchestrator.flows.close_task import close_task
 from orchestrator.flows.explain_engagement import explain_engagement
-from orchestrator.flows.note_seen import note_seen
 from orchestrator.flows.reread import Difference, reread
 from orchestrator.flows.understanding import CURRENT, Readers
 from orchestrator.ids import uuid7
@@ -30,6 +29,7 @@ from tests.flows.coming import all_of, row_of
 from tests.flows.test_read_events import Scene, booked
 from tests.make import NOW
 from tests.rules.test_mail_reading import mail
+from tests.seen import note_seen
 
 
 @pytest.fixture

@@ -11,15 +11,19 @@ from fastapi import FastAPI
 from sqlalchemy import insert, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from orchestrator.clock import database_now
+from orchestrator.api.app import Api
+from orchestrator.clock import database_now, utc_now
 from orchestrator.config import Settings
 from orchestrator.db import transaction
 from orchestrator.flows.engage import engage
+from orchestrator.flows.judge_seen import judge_seen
+from orchestrator.front import Front
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
 from orchestrator.models.messages import frozen, links, messages
 from orchestrator.models.people import companies, facts
 from orchestrator.pages import make_router
+from orchestrator.pages.tracking import doors, sightings_of
 from orchestrator.wiring import App, make_redis
 from tests import make
 
@@ -184,10 +188,18 @@ async def _sent(
     return made
 
 
+class Noted:
+    """Nobody reads these notes."""
+
+    def note(self, method: str, route: str, status: int, seconds: float, request_id: str) -> None:
+        """Forget it."""
+
+
 def application(engine: AsyncEngine, keys: Keys, **settings: Any) -> FastAPI:
     """The pages on their own, over a real database; nobody hears the doorbell."""
-    app = FastAPI(openapi_url=None)
+    app = Api(openapi_url=None)
     app.include_router(make_router())
+    app.front = Front(app.behind, doors(app), Noted(), lambda _: "a-request")
     app.state.avtale = App(
         settings=Settings(**({"organisation": ORGANISATION} | settings)),
         engine=engine,
@@ -198,9 +210,22 @@ def application(engine: AsyncEngine, keys: Keys, **settings: Any) -> FastAPI:
     return app
 
 
+async def judged(app: FastAPI) -> None:
+    """Let what was seen be written, and judged as a worker does."""
+    await sightings_of(app).flush()
+    while await judge_seen(app.state.avtale, utc_now()):
+        pass
+
+
 def client(app: FastAPI, *, root_path: str = "", **headers: str) -> httpx.AsyncClient:
-    """A browser that keeps no cookies worth having and follows nothing by itself."""
+    """A browser that keeps no cookies worth having and follows nothing by itself. What it was seen
+    to do is judged before its next step."""
+
+    async def settle(_response: httpx.Response) -> None:
+        await judged(app)
+
     return httpx.AsyncClient(
+        event_hooks={"response": [settle]},
         transport=httpx.ASGITransport(app, root_path=root_path),
         base_url="http://pages.example",
         headers={"user-agent": USER_AGENT, "accept-language": "nb,en;q=0.5"} | headers,

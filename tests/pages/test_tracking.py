@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from orchestrator import sightings
 from orchestrator.db import transaction
-from orchestrator.flows import note_seen
 from orchestrator.flows.stop_person import stop_person
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
@@ -138,7 +138,7 @@ async def test_two_links_of_one_scan_see_each_other_however_they_race(
 async def test_whoever_holds_a_link_cannot_fill_the_table(
     engine: AsyncEngine, keys: Keys, browser: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(note_seen, "MOST", 3)
+    monkeypatch.setattr(sightings, "MOST", 3)
     _, who = await sample.one(engine, keys)
     for number in range(6):
         agent = f"{sample.USER_AGENT} {number}"
