@@ -121,9 +121,16 @@ def notes(data: Data) -> str:
         for one in of_kind(data, kind):
             told = {name: words for name, words in one["notes"].items() if name != "table"}
             if told:
-                shown = "; ".join(f"{name}: {words}" for name, words in told.items())
+                shown = "; ".join(f"{name}: {_plain(words)}" for name, words in told.items())
                 lines.append(f"- **{one['name']}**: {shown}.")
     return "\n".join(lines)
+
+
+def _plain(words: Any) -> str:
+    """A note as words: what is a table of its own is listed."""
+    if isinstance(words, dict):
+        return ", ".join(f"{name} {_plain(each)}" for name, each in words.items())
+    return number(words) if isinstance(words, float) else str(words)
 
 
 def noise(data: Data) -> str:

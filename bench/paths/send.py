@@ -1,18 +1,13 @@
 """The whole durable send, every law on, beside smtp-source and the usual way."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from sqlalchemy import text
-
 from bench import source
 from bench.measure import Comparison, Size, path
-from bench.place import Clock, due_again, people_due, product, sink
+from bench.place import due_again, people_due, product, sink
+from bench.sending import seconds_for
 from bench.usual_way import UsualWay
-from orchestrator.combiner import Combiner
-from orchestrator.db import transaction
-from orchestrator.sender import Sender
 from orchestrator.wiring import App, require_urls
 
 CONNECTIONS = 10
@@ -21,26 +16,7 @@ CONNECTIONS = 10
 async def send_all(app: App, count: int) -> float:
     """Send what is due with one `Sender`, as a worker does; messages a second."""
     await due_again(app)
-    combiner = Combiner(app.engine)
-    writer = asyncio.create_task(combiner.run())
-    stop = asyncio.Event()
-    sender = Sender(app, combiner, owner="bench")
-    clock = Clock()
-    running = asyncio.create_task(sender.run(stop))
-    try:
-        async with asyncio.timeout(600):
-            while sender.sent < count:  # noqa: ASYNC110 - the sender has no event for a benchmark
-                await asyncio.sleep(0.005)
-        took = clock.seconds
-    finally:
-        stop.set()
-        await running
-        writer.cancel()
-    async with transaction(app.engine) as conn:
-        sent = await conn.scalar(text("select count(*) from messages where state = 'sent'"))
-    if sent != count:
-        raise RuntimeError(f"{sent} of {count} messages were sent")
-    return count / took
+    return count / await seconds_for(app, count)
 
 
 @path("send")
