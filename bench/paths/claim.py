@@ -15,6 +15,7 @@ from bench.place import ONE_STEP, add_senders, product
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
 from orchestrator.flows.claim import claim
+from orchestrator.rules.watermark import Watermarks
 from orchestrator.wiring import App, require_urls
 from tests import make
 
@@ -88,10 +89,10 @@ class _Queue:
         await self._enough(claims)
         async with transaction(self.app.engine) as conn:
             now = await database_now(conn)
-        took = []
+        took, marks = [], Watermarks()
         for _ in range(claims):
             start = time.perf_counter()
-            found = await claim(self.app, now, owner="bench", batch=BATCH)
+            found = await claim(self.app, now, owner="bench", batch=BATCH, watermarks=marks)
             took.append((time.perf_counter() - start) * 1000)
             _check(len(found))
             now += timedelta(milliseconds=5)
@@ -178,12 +179,12 @@ async def queue(people: int, due: int = DUE_LEAST) -> AsyncIterator[_Queue]:
 @asynccontextmanager
 async def claims(size: Size) -> AsyncIterator[list[Measure]]:
     """A hundred due messages of twenty senders, claimed by the product and by bare SQL."""
-    sizes = [5_000, 10_000] if size == "quick" else [10_000, 100_000, 1_000_000, 5_000_000]
-    held = 20 if size == "quick" else 400
+    sizes = [3_000, 6_000] if size == "quick" else [10_000, 100_000, 1_000_000, 5_000_000]
+    held = 10 if size == "quick" else 400
     async with AsyncExitStack() as stack:
         places = {each: await stack.enter_async_context(queue(each)) for each in sizes}
         least, most = places[sizes[0]], places[sizes[-1]]
-        some = await stack.enter_async_context(queue(held * BATCH * 2 + 5_000, held * BATCH + 500))
+        some = await stack.enter_async_context(queue(held * BATCH * 2 + 2_000, held * BATCH + 500))
 
         async def p50(size: int) -> float:
             return median(await places[size].product())

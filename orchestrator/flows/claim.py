@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from channels.crash_points import point
 from orchestrator.db import transaction
 from orchestrator.flows.ask_about_late import ask_about_late
-from orchestrator.flows.claiming import OpenLane, Row, Weighing, zones_of
+from orchestrator.flows.claiming import OpenLane, Row, Weighing, hours_of, zones_of
 from orchestrator.flows.request_caps import within_request_caps
 from orchestrator.keys import Keys
 from orchestrator.rules import late, leaving, pacing
@@ -146,6 +146,7 @@ async def _open_lanes(
     """Lanes that may send now, each with its room; closed ones are put off to their opening."""
     open_lanes: _Lanes = {}
     closed = []
+    openings: dict[tuple[Window, str], datetime | None] = {}
     found = await due.free_lanes(conn, now=now, busy=busy, lanes=min(LANES, room), marks=marks)
     share = max(1, room // max(1, len(found)))  # no lane takes the whole batch from the others
     for row in found:
@@ -158,9 +159,11 @@ async def _open_lanes(
             used=row["used"],
             free_since=row["free_since"],
         )
-        hours = Window.model_validate(row["hours"])
+        hours = hours_of(row["hours"])
         has = pacing.room(lane, now, share)
-        opening = next_opening(hours, frozenset({lane.zone}), None, now)
+        if (hours, lane.zone) not in openings:
+            openings[hours, lane.zone] = next_opening(hours, frozenset({lane.zone}), None, now)
+        opening = openings[hours, lane.zone]
         if opening is None or opening > now or not has.count:
             later = pacing.next_day(lane, now) if opening is None or opening <= now else opening
             closed.append({"id": row["sender_id"], "free_at": later} | _day(has))

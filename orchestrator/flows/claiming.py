@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,12 @@ class OpenLane:
     lane: pacing.Lane
     room: pacing.Room
     hours: Window
+
+
+@lru_cache(maxsize=1024)
+def hours_of(words: str) -> Window:
+    """A sender's hours as the database spells them: most senders of a house keep the same."""
+    return Window.model_validate_json(words)
 
 
 def zones_of(row: Row) -> frozenset[str]:
@@ -80,11 +87,11 @@ class Weighing:
         return opening, first is not None and late.overdue(first, self.now, self.most)
 
     def _opening(self, row: Row, after: datetime) -> datetime | None:
-        """Reckoned once for all people of one claim who share zones, country, version and lane."""
+        """Reckoned once for all people of one claim who share zones, country, version and hours."""
         zones, sender_id = zones_of(row), row["sender_id"]
-        key = (row["version_id"], sender_id, zones, row["country"], after)
+        own = self.lanes[sender_id]
+        key = (row["version_id"], zones, row["country"], id(own.hours), own.lane.zone, after)
         if key not in self._openings:
-            own = self.lanes[sender_id]
             windows: Sequence[tuple[Window, frozenset[str], str | None]] = [
                 (self.programs[row["version_id"]].window, zones, row["country"]),
                 (own.hours, frozenset({own.lane.zone}), None),

@@ -50,7 +50,6 @@ def all_zones() -> frozenset[str]:
     return frozenset().union(*zones_by_country().values())
 
 
-@lru_cache(maxsize=4096)
 def plausible_zones(
     *,
     zone: str | None,
@@ -65,8 +64,21 @@ def plausible_zones(
     number (E.164), of the country-code domain of the address, of the countries where the language
     is official; else all zones.
     """
-    if zone is not None and is_zone(zone):
-        return frozenset({zone})
+    if zone is not None and (only := _only(zone)):
+        return only
+    return _guessed(country, phone, address, language)
+
+
+@lru_cache(maxsize=1024)
+def _only(name: str) -> frozenset[str]:
+    """The zone called so and no other; empty when there is none."""
+    return frozenset({name}) if is_zone(name) else frozenset()
+
+
+@lru_cache(maxsize=4096)
+def _guessed(
+    country: str | None, phone: str | None, address: str | None, language: str | None
+) -> frozenset[str]:
     evidence = (
         (country.upper(),) if country else (),
         _countries_of_phone(phone),

@@ -31,7 +31,7 @@ with marks as materialized (
   order by free_at
 )
 select l.sender_id, l.day, l.used, s.daily_cap, s.gap_seconds, s.gap_jitter_seconds, s.zone,
-  s.hours, greatest(l.free_at, l.parked_until) as free_since
+  cast(s.hours as text) as hours, greatest(l.free_at, l.parked_until) as free_since
 from free f
 join lanes l on l.sender_id = f.sender_id
 join senders s on s.id = l.sender_id
