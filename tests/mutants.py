@@ -589,8 +589,8 @@ MUTANTS: dict[str, Mutant] = {
     "a refused login tried again and again": Mutant(
         "cap",
         "orchestrator/hands.py",
-        "while lane.ill and lane.waiting:",
-        "while False:",
+        'if isinstance(result, NotSent) and result.lane != "fine":',
+        "if False:",
         f"{PROTOCOL} -k refused_login",
     ),
     "silence after the body is a no": Mutant(
