@@ -100,8 +100,8 @@ def arguments(words: list[str]) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("names", nargs="*", metavar="PATH", help=" ".join(PATHS))
-    parser.add_argument("--quick", action="store_true", help="small sizes, two rounds")
-    parser.add_argument("--rounds", type=int, help="5, or 2 with --quick")
+    parser.add_argument("--quick", action="store_true", help="small sizes, one round")
+    parser.add_argument("--rounds", type=int, help="5, or 1 with --quick")
     parser.add_argument("--json", type=Path, help="keep the figures here")
     parser.add_argument("--page", type=Path, help="write the tables between this page's markers")
     asked = parser.parse_args(words)
@@ -121,7 +121,7 @@ def main(words: list[str]) -> int:
     names = asked.names or ordered(PATHS)
     with contextlib.suppress(asyncio.CancelledError):
         failed = uvloop.run(
-            run(names, size, asked.rounds or (2 if asked.quick else 5), kept)
+            run(names, size, asked.rounds or (1 if asked.quick else 5), kept)
         ) + len({} if asked.names else broken)
         print(kept.tables())
         if asked.page:
