@@ -138,7 +138,8 @@ def noise(data: Data) -> str:
     machine = data["machine"]
     lines = [
         f"{machine['cpus']} cores ({machine['processor'] or 'of an unknown kind'}), "
-        f"Python {machine['python']}, the {data['size']} form.",
+        f"Python {machine['python']}, the {data['size']} form. All paths together took "
+        f"{sum(path['noise']['seconds'] for path in data['paths'].values()) / 60:.0f} minutes.",
         "",
         "| path | taken | seconds | load before, after | stolen by the host | yardstick, ms "
         "| widest ceiling |",

@@ -67,6 +67,7 @@ def test_readings_and_growths_have_tables_of_their_own() -> None:
 def test_the_noise_names_what_failed_and_the_spread_of_the_ceiling() -> None:
     told = report.noise(results().data)
     assert "| 0.2, 1.9 | 1.3% | 20 to 28 | 1.33x |" in told
+    assert "All paths together took 1 minutes." in told  # five of twelve seconds
     assert "**failed: TimeoutError: took too long**" in told
 
 
