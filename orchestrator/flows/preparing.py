@@ -101,13 +101,15 @@ async def read(
     conn: AsyncConnection, parts: Parts, rows: Sequence[MessageRow], now: datetime
 ) -> Known:
     """What the messages of `rows` need. Those whose payload is there already need nothing more."""
+    # First, since the first statement of a transaction is SQLAlchemy's, and this has few rows.
+    writers = await _writers(conn, parts, rows, now)
     people = await context.people(conn, rows)
     todo = [row for row in rows if row.id in people and people[row.id]["payload"] is None]
     sayings, names = await _sayings(conn, todo, people)
     threaded = {row.enrollment_id for row in todo if answers(row)}
     return Known(
         people=people,
-        writers=await _writers(conn, parts, todo, now),
+        writers=writers,
         sayings=sayings,
         facts=await context.facts(conn, {row.prospect_id for row in todo}, names),
         before=await context.threads(conn, threaded),
