@@ -14,6 +14,7 @@ from playwright.async_api import Browser, async_playwright
 
 from orchestrator import house
 from orchestrator.config import Settings
+from orchestrator.dev import console_pictures
 from orchestrator.sandbox import world
 from orchestrator.sandbox.commands import Commands
 from orchestrator.sandbox.demo import demo_settings, free_port
@@ -84,6 +85,8 @@ async def _play_and_take(settings: Settings) -> int:
         await _picture(browser, "live", f"{at}/live")
         await _picture(browser, "answers", f"{at}?person={quote(YES)}")
         await _picture(browser, "api", f"{settings.base_url}/docs")
+        link = (await avtale("users", "claim")).stdout.strip()
+        await console_pictures.take(browser, settings.base_url, link, OUT)
         await browser.close()
     return 0
 

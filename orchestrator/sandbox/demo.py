@@ -112,11 +112,19 @@ async def _welcome(settings: Settings) -> int | None:
         except CommandFailed as error:
             err.print(f"[red]{escape(str(error))}[/red]", soft_wrap=True)
             return 1
-    _guide(settings)
+    _guide(settings, await _console(avtale, settings))
     return None
 
 
-def _guide(settings: Settings) -> None:
+async def _console(avtale: Commands, settings: Settings) -> str:
+    """Where the console begins: a link for the first account, or the sign-in page."""
+    try:
+        return (await avtale("users", "claim")).stdout.strip()
+    except CommandFailed:
+        return f"{settings.base_url}/console"
+
+
+def _guide(settings: Settings, console: str) -> None:
     at = settings.base_url
     lines = (
         "",
@@ -127,6 +135,8 @@ def _guide(settings: Settings) -> None:
         f"  [bold]Slack[/bold]          {at}/sandbox/slack    and there",
         f"  [bold]Network[/bold]        {at}/sandbox/network  and there",
         f"  [bold]What happens[/bold]   {at}/sandbox/live     what the service does, and why",
+        f"  [bold]Console[/bold]        {console}",
+        "                 where sales ops see it; the first to open the link is the admin",
         f"  [bold]API[/bold]            {at}/docs",
         "",
         "  1. Mail leaves in its reader's working hours: “Next thing due” moves time to them.",

@@ -153,7 +153,10 @@ def test_no_words_are_left_over() -> None:
     ]
     everything = "\n".join(sources)
     # Keys that are put together: "fault." ~ name, "said." ~ key, "role." ~ role ~ "_text" ...
-    made = r"said|fault|error|role|task|link\.(title|text)_|today\.state_|audit\.(by_|actor|action|subject)"
+    made = (
+        r"said|fault|error|role|task|link\.(title|text)_|today\.state_"
+        r"|audit\.(by_|actor|action|subject)"
+    )
     unused = [
         key for key in words_in("en").texts if key not in everything and not re.match(made, key)
     ]
