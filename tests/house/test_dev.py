@@ -17,7 +17,11 @@ REGISTRY = "https://" + "py" + "pi.org/simple"
         ("a.md", f"one\n{REGISTRY}", "a.md:2: the address of a registry"),
         ("x.lock", "--index" + "-url somewhere", "x.lock:1: the address of a registry"),
         ("a.env", "S=whs" + "ec_" + "A" * 44, "a.env:1: a secret"),
-        ("uv" + ".lock", "", "uv.lock: a second lock file; requirements/ has the pins"),
+        (
+            "uv" + ".lock",
+            "",
+            "uv.lock: a second lock file; requirements/ and frontend/ have the pins",
+        ),
     ],
 )
 def test_what_must_not_be_committed(name: str, text: str, found: str) -> None:
