@@ -107,7 +107,9 @@ class _Name:
         """Its value in `context`; None when it is unknown or blank."""
         value: Any = context
         for part in self.path:
-            if not isinstance(value, Mapping) or part not in value:
+            if type(value) is not dict and not isinstance(value, Mapping):
+                return None
+            if part not in value:
                 return None
             value = value[part]
         if not isinstance(value, str) or not value.strip():
