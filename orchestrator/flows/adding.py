@@ -1,7 +1,7 @@
 """Settling the people of a batch: who its rows are about, and which companies they name."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -54,6 +54,7 @@ async def settle(
     conn: AsyncConnection, keys: Keys, table: Table, odd: Sequence[PersonRow]
 ) -> Settled:
     """Find who the rows are about. Writes nothing; call it under `lock_imports`."""
+    await store.plan_anew(conn)
     hashes = _hashes(keys, table, odd)
     known: dict[str, dict[str, Holder]] = {}
     refused: dict[str, set[str]] = {}
@@ -70,8 +71,9 @@ async def settle(
         }
         if said_no:
             refused[channel] |= {one for one, key in of_channel.items() if key in said_no}
+    await store.plan_anew(conn, anew=False)
     table, odd, opted_out = without(table, odd, refused)
-    people = people_of(table, odd, known)
+    people = people_of(replace(table, cells=[]), odd, known)  # only a refused row shows its cells
     employed = {one.owner for of in known.values() for one in of.values() if one.employed}
     return Settled(
         people,

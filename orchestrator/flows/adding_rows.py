@@ -29,7 +29,11 @@ async def write(
     if part.made:
         await store.copy_rows(conn, "prospects", _PROSPECT, part.prospects())
     changes = part.changes()
-    updated = await store.update_prospects(conn, changes, now) if changes["id"] else []
+    updated: list[UUID] = []
+    if changes["id"]:
+        await store.plan_anew(conn)
+        updated = await store.update_prospects(conn, changes, now)
+        await store.plan_anew(conn, anew=False)
     identities = part.identities()
     if identities:
         await store.copy_rows(conn, "identities", _IDENTITY, identities)

@@ -1,9 +1,10 @@
 """Import a file of people: batch by batch, each committed before it is reported (L3)."""
 
 import asyncio
+import gc
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -28,6 +29,7 @@ from orchestrator.wiring import App
 _ATTEMPTS = 5  # of a batch whose addresses another door keeps taking
 _DIVIDED = 1_000  # rows from which on a batch is worth two connections
 _PARTS = 2
+_THRESHOLDS = gc.get_threshold()
 
 
 @dataclass(slots=True)
@@ -95,7 +97,7 @@ async def import_prospects(
                 progress=progress, on_header=on_header, on_reject=on_reject, batch_size=batch_size,
             )  # fmt: skip
     report = ImportReport(uuid7(), dry_run=dry_run)
-    with await asyncio.to_thread(PeopleFile, source, overrides or {}) as file:
+    with _few_collections(), await asyncio.to_thread(PeopleFile, source, overrides or {}) as file:
         report.notices = list(file.notices)
         report.columns = {
             theirs: ours or "ignore"
@@ -109,6 +111,17 @@ async def import_prospects(
                 on_reject(reject)
             progress(report, batch.position, file.size)
     return report
+
+
+@contextmanager
+def _few_collections() -> Iterator[None]:
+    """Look for cyclic garbage once in a batch or two, not for every 700 objects: the rows in hand
+    hold no cycles, and looking at them again and again took a fifth of the time."""
+    gc.set_threshold(100_000, *_THRESHOLDS[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*_THRESHOLDS)
 
 
 async def _spool(source: AsyncIterator[bytes], file: BinaryIO) -> None:

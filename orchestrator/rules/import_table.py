@@ -71,8 +71,10 @@ class Table:
         if all(keep):
             return self
 
+        few = [n for n, kept in enumerate(keep) if kept] if sum(keep) * 8 < len(keep) else None
+
         def cut(column: Sequence[T]) -> list[T]:
-            return list(compress(column, keep))
+            return list(compress(column, keep)) if few is None else [column[n] for n in few]
 
         return Table(
             cut(self.lines),

@@ -21,17 +21,28 @@ async def lock_imports(conn: AsyncConnection) -> None:
     await conn.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
+async def plan_anew(conn: AsyncConnection, *, anew: bool = True) -> None:
+    """Plan the next statements for the tables as they are. A plan that was kept from when they were
+    empty read them whole for every batch: 170 us of the server a row, not 50. Not for inserts: the
+    checks of their foreign keys would be planned row by row."""
+    mode = "force_custom_plan" if anew else "auto"
+    await conn.execute(text("select set_config('plan_cache_mode', :mode, true)"), {"mode": mode})
+
+
 async def owners(
     conn: AsyncConnection, channel: str, addresses: Sequence[str]
 ) -> Sequence[Row[tuple[str, UUID, bool, bool]]]:
     """address, prospect_id, employed (has a company) and opted_out of those that are known."""
     rows = await conn.execute(
         text(
-            "select i.address, i.prospect_id, p.company_id is not null as employed,"
-            " p.opted_out_at is not null as opted_out"
+            "select a.address, i.prospect_id, p.employed, p.opted_out"
             " from unnest(cast(:addresses as text[])) as a (address)"
-            " join identities i on i.channel = :channel and i.address = a.address"
-            " join prospects p on p.id = i.prospect_id"
+            # `limit` keeps the planner from anything but a look into the index for each.
+            " cross join lateral (select prospect_id from identities"
+            "  where channel = :channel and address = a.address limit 1) i"
+            " cross join lateral (select company_id is not null as employed,"
+            "  opted_out_at is not null as opted_out from prospects"
+            "  where id = i.prospect_id limit 1) p"
         ),
         {"channel": channel, "addresses": addresses},
     )
