@@ -35,7 +35,7 @@ _CONTENT_TYPE = re.compile(r"[a-z0-9.+-]+/[a-z0-9.+-]+(?:; ?[a-z0-9-]+=[A-Za-z0-
 _FILENAME = re.compile(r"[A-Za-z0-9._-]{1,80}")
 _REFERENCES = 20  # a thread that is longer keeps its root and the newest
 _REPLY_TO = re.compile(rb"^Reply-To: (?:[^\r\n]|\r\n )*?\+r\.([a-z0-9]+)@", re.MULTILINE)
-_TO = re.compile(rb"^To: (?:[^\r\n]*(?:\r\n [^\r\n]*)*?<)?([^\s<>]+@[^\s<>]+?)>?\r\n(?! )", re.M)
+_TO = re.compile(rb"To: (?:[^\r\n]*(?:\r\n [^\r\n]*)*?<)?([^\s<>]+@[^\s<>]+?)>?\r\n(?! )", re.M)
 
 
 def build(account: Account, settings: EmailSettings, draft: Draft) -> bytes:
@@ -74,8 +74,12 @@ def envelope_sender(account: Account, settings: EmailSettings, payload: bytes) -
 
 def is_to(payload: bytes, recipient: str) -> bool:
     """Whether the mail's one To header names exactly `recipient`."""
-    found = _TO.findall(payload.partition(b"\r\n\r\n")[0] + b"\r\n")
-    return found == [recipient.encode()]
+    head = b"\r\n" + payload.partition(b"\r\n\r\n")[0] + b"\r\n"
+    at = head.find(b"\r\nTo:")  # an expression that looks for it itself takes three times as long
+    if at < 0 or head.find(b"\r\nTo:", at + 1) >= 0:
+        return False
+    found = _TO.match(head, at + 2)
+    return found is not None and found[1] == recipient.encode()
 
 
 def _headers(account: Account, settings: EmailSettings, draft: Draft) -> list[bytes]:

@@ -136,6 +136,27 @@ def test_dots_survive_the_wire(text: str) -> None:
     assert b"\r\n".join(line[1:] if line.startswith(b".") else line for line in lines) == raw
 
 
+@pytest.mark.parametrize(
+    ("head", "named"),
+    [
+        (b"To: a@x.example\r\nSubject: x", True),
+        (b"Date: x\r\nTo: Ola <a@x.example>", True),
+        (b"Date: x\r\nTo: =?utf-8?q?=C3=85se?=\r\n =?utf-8?q?_Li?=\r\n <a@x.example>", True),
+        (b"To: a@x.example\r\nTo: a@x.example", False),
+        (b"To: a@x.example\r\nX: y\r\nTo: Ola <b@x.example>", False),
+        (b"To: a@x.example\r\nTo:b@x.example", False),
+        (b"To: a@x.example, b@x.example", False),
+        (b"To: b@x.example <a@x.example>", True),
+        (b"To: a@x.example <b@x.example>", False),
+        (b"Reply-To: a@x.example", False),
+        (b"Subject: x\r\n To: a@x.example", False),
+        (b"Subject: x\r\n\r\nTo: a@x.example", False),
+    ],
+)
+def test_a_mail_is_to_whom_its_one_header_names(head: bytes, named: bool) -> None:
+    assert mime.is_to(head + b"\r\n\r\nTo: c@x.example\r\n", "a@x.example") is named
+
+
 BREAKS = ["\r", "\n", "\r\n", "\x00", "\x0b", "\x0c", "\x1c", "\x85", "\u2028", "\u2029", "\x7f"]
 
 
