@@ -3,13 +3,14 @@
 import math
 from pathlib import Path
 from statistics import mean
+from textwrap import wrap
 
 from bench import report
 from bench.report import Data
 from bench.svg import Log, Picture, short
 
 _WIDTH = 900
-_PANEL, _HIGH, _ACROSS = 290, 230, 3  # a panel of the growth picture
+_PANEL, _HIGH, _ACROSS = 290, 248, 3  # a panel of the growth picture
 _ROW = 26
 
 
@@ -33,10 +34,11 @@ def _panel(picture: Picture, one: Data, left: float, top: float) -> None:
     x = Log.around(sizes, left + 52, left + _PANEL - 12)
     ends = [cost[name] for cost in costs for name in ("least", "most")]
     fitted = [cost for _, cost in _fitted(one)]
-    y = Log.around([*ends, *fitted], top + _HIGH - 34, top + 44)
-    picture.words(left + 8, top + 16, one["name"], "title")
+    y = Log.around([*ends, *fitted], top + _HIGH - 34, top + 60)
+    for number, words in enumerate(wrap(one["name"], 40)[:2]):
+        picture.words(left + 8, top + 16 + 15 * number, words, "title")
     exponent = "" if one["exponent"] is None else f", grows as size^{one['exponent']:.2f}"
-    picture.words(left + 8, top + 32, f"{one['unit']}{exponent}", "faint")
+    picture.words(left + 8, top + 48, f"{one['unit']}{exponent}", "faint")
     for value in x.decades():
         picture.line(x.at(value), y.start, x.at(value), y.end, "grid")
         picture.words(x.at(value), y.start + 16, short(value), "faint middle")
