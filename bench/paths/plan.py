@@ -1,5 +1,6 @@
 """Enrolling and planning very many people, beside bare SQL that does the same inserts."""
 
+import gc
 import json
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -151,6 +152,8 @@ async def crowd(people: int) -> AsyncIterator[_Crowd]:
             await add_senders(conn, 3, 25)
             await add_people(conn, 1, people, facts=True)
         await vacuum(app, "companies", "prospects", "identities", "facts", "senders")
+        gc.collect()
+        gc.freeze()  # as the processes of the product do with what they have loaded
         yield _Crowd(app, world, people)
 
 

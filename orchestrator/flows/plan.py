@@ -15,7 +15,7 @@ from orchestrator.flows.deciding import decide
 from orchestrator.flows.planning import House, Plan, Row, Standing
 from orchestrator.rules import progress
 from orchestrator.rules.context import PersonFacts
-from orchestrator.rules.program import Program
+from orchestrator.rules.program import BranchStep, Program
 from orchestrator.rules.watermark import START, Mark, Watermarks
 from orchestrator.stages import observe
 from orchestrator.store import (
@@ -71,11 +71,12 @@ async def _standings(conn: AsyncConnection, app: App, due: Sequence[Row]) -> lis
     persons = await people.people_for_context(conn, [row["prospect_id"] for row in due])
     unlocked = await enrollments.unlocked(conn, ids)
     written = await messages.of_steps(conn, ids)
-    seen = await enrollments.seen(conn, ids)
     programs = {
         version: await sequences.load_program(conn, version)
         for version in {row["version_id"] for row in due}
     }
+    asking = [row["id"] for row in due if _branches(programs[row["version_id"]])]
+    seen = await enrollments.seen(conn, asking) if asking else {}
     rows = await senders.of_ids(conn, {row["sender_id"] for row in due})
     seats = await _other_seats(conn, programs.values(), rows)
     addresses = [one.id for person in persons.values() for one in person.identities]
@@ -88,7 +89,7 @@ async def _standings(conn: AsyncConnection, app: App, due: Sequence[Row]) -> lis
             person=(person := persons[row["prospect_id"]]),
             senders=seats | {row["sender_id"]: rows[row["sender_id"]]},
             unlock=unlocked.get(row["id"]),
-            seen=_seen(seen[row["id"]], person, frozenset(written[row["id"]])),
+            seen=_seen(seen.get(row["id"]), person, frozenset(written[row["id"]])),
             written=written[row["id"]],
             connections=known,
         )
@@ -109,7 +110,14 @@ def _inviting(app: App, rows: dict[UUID, RowMapping]) -> bool:
     return any(isinstance(app.channels.get(row["channel"]), Inviting) for row in rows.values())
 
 
-def _seen(row: Row, person: PersonFacts, had: frozenset[str]) -> progress.Seen:
+def _branches(program: Program) -> bool:
+    """Whether the way through the program depends on what the person did: most ask nothing."""
+    return any(isinstance(step, BranchStep) for step in program.steps)
+
+
+def _seen(row: Row | None, person: PersonFacts, had: frozenset[str]) -> progress.Seen:
+    if row is None:
+        return progress.Seen(had=had)
     return progress.Seen(
         had=had,
         opened=row["opened"],

@@ -71,12 +71,10 @@ class PersonFacts:
 
     def identity(self, channel: str) -> IdentityFacts | None:
         """The first address on `channel` that a message may go to, or None."""
-        usable = (
-            one
-            for one in self.identities
-            if one.channel == channel and one.state == "usable" and not one.suppressed
-        )
-        return next(usable, None)
+        for one in self.identities:  # a generator costs twice as much, and it is asked four times
+            if one.channel == channel and one.state == "usable" and not one.suppressed:
+                return one
+        return None
 
 
 class Signature(Protocol):

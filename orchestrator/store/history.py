@@ -38,6 +38,7 @@ async def append(
     return int(made.inserted_primary_key[0])
 
 
+_encode = json.JSONEncoder(ensure_ascii=False).encode  # `json.dumps` would make one for each line
 _APPEND = Statement("""
 insert into history (at, kind, prospect_id, enrollment_id, message_id, detail)
 select :at, l.kind, l.prospect_id, l.enrollment_id, l.message_id, cast(l.detail as jsonb)
@@ -61,7 +62,7 @@ async def append_many(
                 "prospects": [line["prospect_id"] for line in lines],
                 "enrollments": [line["enrollment_id"] for line in lines],
                 "messages": [line["message_id"] for line in lines],
-                "details": [json.dumps(line["detail"], ensure_ascii=False) for line in lines],
+                "details": [_encode(line["detail"]) for line in lines],
             },
         )
 
