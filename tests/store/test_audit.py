@@ -110,6 +110,14 @@ async def test_reading_leaves_no_line(engine: AsyncEngine) -> None:
     assert await lines(engine) == []
 
 
+async def test_a_transaction_may_be_one_that_only_reads(engine: AsyncEngine) -> None:
+    with acts(actor("avtale verify")):
+        async with transaction(engine) as conn:
+            await conn.execute(text("set transaction read only"))
+            await conn.execute(select(senders))
+    assert await lines(engine) == []
+
+
 async def test_the_machinery_leaves_no_line(engine: AsyncEngine, keys: Keys) -> None:
     async with transaction(engine) as conn:
         person = await make.prospect(conn, keys)
