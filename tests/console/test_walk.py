@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator
 from typing import Any
+from urllib.parse import urljoin
 from uuid import UUID, uuid4
 
 import pytest
@@ -97,6 +98,26 @@ async def test_a_half_session_reaches_one_question(site: FastAPI, users: Users) 
             assert status in (200, 403), route.path
         else:
             assert (status, to.endswith("console/code")) == (303, True), route.path
+
+
+async def test_every_link_works_below_a_path(site: FastAPI, users: Users) -> None:
+    """A proxy serves us at /sales/: what pages link to, and where they lead, stays below it."""
+    admin, stranger = await signed_in(site, "admin"), Browser(site)
+    at = "https://office.example/sales"
+    seen = 0
+    for route in routes():
+        if route.access == FILE or "GET" not in route.methods:
+            continue
+        path = route.path.replace("{user_id}", str(users["rep"])).replace("{token}", "x")
+        for browser in (admin, stranger):
+            answer = await browser.get(path)
+            links = re.findall(r'(?:href|src|action|hx-get|hx-post)="([^"]+)"', answer.text)
+            if to := answer.headers.get("location"):
+                links.append(to)
+            for link in links:
+                assert urljoin(at + path, link).startswith(f"{at}/"), f"{path}: {link}"
+                seen += 1
+    assert seen > 100
 
 
 def test_a_page_that_does_not_say_who_may_see_it_cannot_be_made() -> None:

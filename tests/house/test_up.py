@@ -2,11 +2,14 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -193,3 +196,38 @@ def test_a_port_that_is_taken_is_refused_in_words(house: House) -> None:
         refused = house.run("up")
     assert refused.returncode == 2
     assert "set AVTALE_PORT" in refused.stderr
+
+
+def test_the_first_start_prints_a_link_that_claims_the_instance_once(house: House) -> None:
+    def link() -> str:
+        deadline = time.monotonic() + 30
+        while "Other commands find it" not in house.log.read_text():  # what stands after the link
+            assert time.monotonic() < deadline, house.log.read_text()[-2000:]
+            time.sleep(0.05)
+        found = re.search(r"http://\S+/console/claim/\S+", house.log.read_text())
+        return found[0] if found else ""
+
+    def opened(address: str, **form: str) -> int:
+        body = urllib.parse.urlencode(form).encode() if form else None
+        origin = f"http://127.0.0.1:{house.port}"
+        request = urllib.request.Request(address, body, {"Origin": origin})
+        try:
+            with urllib.request.urlopen(request, timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code
+
+    house.start()
+    first = link()
+    assert opened(first) == 200
+    assert house.end(signal.SIGTERM)[0] == 0
+    house.start()  # nobody has claimed it: the next start prints another link
+    second = link()
+    assert opened(first) == 404
+    who = {"name": "Kari", "email": "kari@office.example", "password": "en lang og god setning"}
+    assert opened(second, **who) == 200
+    assert opened(second) == 404
+    assert house.end(signal.SIGTERM)[0] == 0
+    house.start()
+    assert link() == ""
+    assert house.end(signal.SIGTERM)[0] == 0
