@@ -8,7 +8,9 @@ from xml.etree import ElementTree
 import pytest
 
 from bench import page, plots, report
-from bench.measure import Comparison, Growth, Reading, result
+from bench.__main__ import load
+from bench.measure import PATHS, Comparison, Growth, Reading, result
+from bench.place import ROOT
 from bench.results import Results
 
 
@@ -99,6 +101,15 @@ def test_a_page_keeps_what_is_written_by_hand(tmp_path: Path) -> None:
     page.write(file, data)
     assert file.read_text() == written
     assert {one.stem for one in (tmp_path / "performance").iterdir()} == set(plots.PLOTS)
+
+
+def test_the_page_on_performance_has_every_marker_and_every_path() -> None:
+    assert load() == {}
+    words = (ROOT / "docs" / "performance.md").read_text()
+    for block in report.BLOCKS:
+        assert page.put_in(words, block, "x").count(f"bench:{block}:begin -->\n\nx\n\n<!--") == 1
+    assert set(PATHS) <= set(report.ORDER)
+    assert [name for name in PATHS if f"\n| {name} |" not in words] == []
 
 
 def test_a_page_without_a_marker_is_refused() -> None:
