@@ -195,7 +195,8 @@ class Combiner:
         follow: Follow | None = None,
         exclusive: UUID | None = None,
     ) -> _Written:
-        began = steady()
+        clock = asyncio.get_running_loop().time
+        began = clock()
         done, stale = _Written(), list[tuple[UUID, int, str]]()
         everyone = [one.prospect_id for one in passes]
         everyone += [one.prospect_id for one in settlements]
@@ -220,7 +221,7 @@ class Combiner:
             _point("before_commit", done)
             done.began = steady()
         _point("after_commit", done)
-        each = (steady() - began) / len(everyone)
+        each = (clock() - began) / len(everyone)
         observe("pass", each * len(passes), len(passes))
         observe("settle", each * len(settlements), len(settlements))
         self.commits += 1
