@@ -111,7 +111,7 @@ def _inviting(app: App, rows: dict[UUID, RowMapping]) -> bool:
 
 
 def _branches(program: Program) -> bool:
-    """Whether the way through the program depends on what the person did: most ask nothing."""
+    """Whether the way through the program depends on what the person did."""
     return any(isinstance(step, BranchStep) for step in program.steps)
 
 
