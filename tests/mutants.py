@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests import access_mutants
+
 ROOT = Path(__file__).parents[1]
 PARTS = ("orchestrator", "channels", "migrations", "templates", "tests", "pyproject.toml")
 
@@ -734,6 +736,7 @@ MUTANTS: dict[str, Mutant] = {
         "tests/rules/test_verify_history.py",
     ),
 }
+MUTANTS |= {name: Mutant("access", *guard) for name, guard in access_mutants.GUARDS.items()}
 
 
 @contextmanager
