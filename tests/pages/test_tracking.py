@@ -4,6 +4,8 @@ import asyncio
 import base64
 import random
 import string
+from datetime import UTC, datetime
+from typing import Any
 from uuid import UUID
 
 import httpx
@@ -19,7 +21,9 @@ from orchestrator.keys import Keys
 from orchestrator.models.engagement import engagements, provider_events, unlocks
 from orchestrator.models.people import prospects
 from orchestrator.models.sequences import enrollments
+from orchestrator.rules import opens
 from orchestrator.store import hits
+from tests import seen
 from tests.make import NOW
 from tests.pages import sample
 
@@ -130,6 +134,27 @@ async def test_two_links_of_one_scan_see_each_other_however_they_race(
     _, who = await sample.one(engine, keys, sent=1)
     doors = [f"/c/{keys.token('click', link)}" for link in who.links]
     await asyncio.gather(*(browser.get(door) for door in doors))
+    async with transaction(engine) as conn:
+        standing = await hits.of_message(conn, who.messages[0])
+    assert [row["grade"] for row in standing] == ["machine", "machine"]
+
+
+async def test_a_link_that_is_judged_while_another_comes_is_judged_anew_in_a_race(
+    engine: AsyncEngine, keys: Keys
+) -> None:
+    """The second judge waits for the first, and so sees the verdict that it has to revise."""
+    _, who = await sample.one(engine, keys, sent=1)
+    hit, now = opens.Hit("GET", sample.USER_AGENT, language=True), datetime.now(UTC)
+    judging: list[asyncio.Task[object]] = []
+    async with engine.connect() as first, engine.connect() as second:
+        given: dict[str, Any] = {"kind": "click", "hit": hit, "now": now}
+        await seen.note_seen(first, keys, subject=who.links[0], **given)
+        other = seen.note_seen(second, keys, subject=who.links[1], **given)
+        judging.append(asyncio.create_task(other))
+        await asyncio.wait(judging, timeout=0.5)
+        await first.commit()
+        await judging[0]
+        await second.commit()
     async with transaction(engine) as conn:
         standing = await hits.of_message(conn, who.messages[0])
     assert [row["grade"] for row in standing] == ["machine", "machine"]
