@@ -2,12 +2,21 @@
 
 import re
 
-from email_validator import EmailNotValidError, validate_email
+from email_validator import SPECIAL_USE_DOMAIN_NAMES, EmailNotValidError, validate_email
 
 # An addr-spec that means the same to every parser: dot-atom, no quotes, comments or brackets.
 _ATOM = r"[a-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _STRICT = re.compile(rf"{_ATOM}(?:\.{_ATOM})*@(?:{_LABEL}\.)+{_LABEL}", re.ASCII)
+
+# What nearly every address looks like. The library says the same of it and takes 40 us to do so,
+# for each event of a provider and each row of an import (tests/channels/test_address.py).
+_PLAIN = re.compile(
+    r"(?=.{1,64}@)[a-z0-9]+(?:[._+-][a-z0-9]+)*"
+    r"@(?:(?=[a-z0-9-]{1,63}\.)[a-z0-9]+(?:-[a-z0-9]+)*\.)+[a-z]{2,63}",
+    re.ASCII,
+)
+_SPECIAL = tuple(mark + name for name in SPECIAL_USE_DOMAIN_NAMES for mark in ".@")
 
 
 def canonical_address(address: str) -> str:
@@ -16,6 +25,14 @@ def canonical_address(address: str) -> str:
     Local parts are folded: no mailbox provider in use tells `Ola@` from `ola@`, and a suppression
     must hold for both.
     """
+    if address.isascii() and len(address) <= 250:
+        lower = address.lower()
+        if _PLAIN.fullmatch(lower) and not lower.endswith(_SPECIAL):
+            return lower
+    return _looked_over(address)
+
+
+def _looked_over(address: str) -> str:
     try:
         found = validate_email(
             address.strip(),
