@@ -74,13 +74,6 @@ GUARDS: dict[str, tuple[str, str, str, str]] = {
         ".values(used_at=None)",
         f"{FLOWS} -k two_who_use",
     ),
-    "an instance is claimed twice": (
-        "orchestrator/flows/claim_instance.py",
-        'if link is None or link["kind"] != "claim" or await users.any_exists(conn):\n'
-        "                raise NotFound(GONE)\n            return",
-        "if link is None:\n                raise NotFound(GONE)\n            return",
-        f"{FLOWS} -k same_moment",
-    ),
     "the last admin goes": (
         "orchestrator/flows/change_user.py",
         "if admins == [user_id] and loses:",
