@@ -16,16 +16,19 @@ from orchestrator.store.sequences import VersionRow
 
 _RUNNING = ("active", "sending", "held")
 
+# By the person alone (`offset 0`): while the table is too young for statistics, PostgreSQL takes a
+# sequence to be as rare as a person, and reads everybody enrolled in it once for each of them.
 _STANDINGS = Statement("""
-select p.id,
-  exists (select 1 from enrollments e where e.prospect_id = p.id
-          and e.sequence_id = :sequence) as enrolled,
-  (select s.name from enrollments e join sequences s on s.id = e.sequence_id
-   where e.prospect_id = p.id and e.sequence_id <> :sequence
-     and e.state in ('active', 'sending', 'held') order by e.id limit 1) as running,
+select p.id, coalesce(s.enrolled, false) as enrolled, s.running,
   (select max(g.happened_at) from engagements g
    where g.prospect_id = p.id and g.grade = 'human') as answered_at
-from prospects p where p.id = any(cast(:ids as uuid[]))
+from unnest(cast(:ids as uuid[])) as p (id)
+cross join lateral (
+  select bool_or(e.sequence_id = :sequence) as enrolled,
+    (array_agg(q.name order by e.id) filter (where e.sequence_id <> :sequence
+      and e.state in ('active', 'sending', 'held')))[1] as running
+  from (select id, sequence_id, state from enrollments where prospect_id = p.id offset 0) e
+  join sequences q on q.id = e.sequence_id) s
 """)
 
 
