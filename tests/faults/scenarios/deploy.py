@@ -92,12 +92,19 @@ def old_version() -> Iterator[tuple[Path, str]]:
 
 
 _TRIED = 7
+_STARTS = """
+import orchestrator.cli, orchestrator.worker, orchestrator.wiring
+from alembic.script import ScriptDirectory
+from orchestrator import migrate
+list(ScriptDirectory.from_config(migrate.config()).walk_revisions())
+"""
 
 
 def starts(tree: Path) -> bool:
-    """Whether a worker of this tree finds all its modules: not every commit of a day does."""
+    """Whether a worker of this tree finds all its modules, and its migrations are one chain: not
+    every commit of a day has them."""
     done = subprocess.run(
-        [sys.executable, "-c", "import orchestrator.cli, orchestrator.worker, orchestrator.wiring"],
+        [sys.executable, "-c", _STARTS],
         cwd=tree,
         env={"PATH": "/usr/bin:/bin", "PYTHONPATH": str(tree)},
         capture_output=True,
