@@ -20,6 +20,7 @@ from orchestrator.flows.create_key import create_key
 from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
 from orchestrator.models.accounts import audit
+from orchestrator.models.people import identities
 from orchestrator.models.work import tasks
 from orchestrator.rules.access import ROLES, Reach, reach_of
 from tests.api.test_auth import operations
@@ -172,6 +173,23 @@ async def test_whom_a_rep_adds_is_theirs(two: Two) -> None:
     assert made.status_code == 201
     found = await two.kari.get(f"/api/prospects/{made.json()['id']}")
     assert found.json()["owner_id"] == str(two.kari_id)
+
+
+async def test_a_known_address_does_not_tell_whose_it_is(two: Two, engine: AsyncEngine) -> None:
+    async with transaction(engine) as conn:
+        found = await conn.execute(
+            select(identities.c.address).where(identities.c.id == two.others.identity)
+        )
+        address = found.scalar_one()
+    answer = await two.kari.post("/api/prospects", json={"email": address})
+    assert answer.status_code == 409
+    assert str(two.others.prospect) not in answer.text
+
+
+async def test_a_rep_stops_nobody_elses_colleague(two: Two) -> None:
+    at = f"/api/prospects/{two.own.prospect}/stop"
+    assert (await two.kari.post(at, json={"whole_company": True})).status_code == 403
+    assert (await two.kari.post(at, json={})).status_code == 200
 
 
 async def test_what_is_about_everybody_is_not_for_reps(two: Two) -> None:

@@ -4,12 +4,14 @@ from uuid import UUID
 
 from fastapi import APIRouter
 
+from orchestrator import acting
 from orchestrator.api.parts import Avtale, reach
 from orchestrator.api.problems import responses
 from orchestrator.api.routes.prospect_shapes import Prospect, Snooze, Stop
 from orchestrator.api.routes.prospects import read_prospect
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
+from orchestrator.errors import Forbidden
 from orchestrator.flows.pause_person import pause_person
 from orchestrator.flows.resume_person import resume_person
 from orchestrator.flows.snooze_person import snooze_person
@@ -55,6 +57,8 @@ async def resume_prospect(app: Avtale, prospect_id: UUID) -> Prospect:
 async def stop_prospect(app: Avtale, prospect_id: UUID, body: Stop | None = None) -> Prospect:
     """End every running sequence of this person; with `opt_out`, for good and everywhere."""
     wanted = body or Stop()
+    if wanted.whole_company and acting.only_own() is not None:
+        raise Forbidden("a whole company may have people of others: stop your own one by one")
     async with transaction(app.engine) as conn:
         await stop_person(
             conn,

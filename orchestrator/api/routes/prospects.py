@@ -24,7 +24,7 @@ from orchestrator.api.routes.prospect_shapes import (
 )
 from orchestrator.clock import database_now
 from orchestrator.db import transaction
-from orchestrator.errors import NotFound
+from orchestrator.errors import Conflict, NotFound
 from orchestrator.flows.add_fact import add_fact
 from orchestrator.flows.assign_people import assign_people
 from orchestrator.flows.change_prospect import change_prospect
@@ -96,8 +96,16 @@ async def add_prospect(
     Whom a rep adds is theirs."""
 
     async def work(conn: AsyncConnection, now: datetime) -> Prospect:
-        made = await create_prospect(conn, app.keys, app.channels, values=body.columns(), now=now)
-        if (owner := acting.only_own()) is not None:
+        owner = acting.only_own()
+        try:
+            made = await create_prospect(
+                conn, app.keys, app.channels, values=body.columns(), now=now
+            )
+        except Conflict as error:
+            if owner is None:
+                raise
+            raise Conflict(error.message) from None  # whose person it is, and which, is not told
+        if owner is not None:
             await assign_people(conn, prospect_ids=[made], owner_id=owner, now=now)
         return await read_prospect(conn, made)
 
