@@ -68,11 +68,11 @@ GUARDS: dict[str, tuple[str, str, str, str]] = {
         "if False:",
         f"{FLOWS} -k tries",
     ),
-    "a link is good twice": (
-        "orchestrator/store/access_links.py",
-        ".values(used_at=now)",
-        ".values(used_at=None)",
-        f"{FLOWS} -k two_who_use",
+    "a link outlives another one's use": (
+        "orchestrator/flows/set_password.py",
+        'await access_links.void(conn, user_id=user["id"])',
+        "pass",
+        f"{FLOWS} -k sets_the_password_once",
     ),
     "the last admin goes": (
         "orchestrator/flows/change_user.py",
