@@ -55,6 +55,10 @@ class Hooks:
     def __init__(self, app: App, sources: Iterable[EventSource] | None = None) -> None:
         self.app = app
         self.sources = {one.name: one for one in (registered() if sources is None else sources)}
+        # Asked once: whether something keeps a protocol takes as long as checking a signature.
+        self.fetching = {
+            name: one for name, one in self.sources.items() if isinstance(one, Fetching)
+        }
         self.arrivals = Arrivals(app)
         self.fetcher = Fetcher()
         self.once = Once()
@@ -156,8 +160,8 @@ async def take(hooks: Hooks, scope: Scope, receive: Receive, parts: Sequence[str
     if door is None or account is None:
         raise NotFound("There is no such source, or no sender of that name on its channel.")
     inbound = await _inbound(scope, receive)
-    if isinstance(door, Fetching):
-        inbound = await _with_fetched(hooks.fetcher, door, inbound, account)
+    if fetching := hooks.fetching.get(source):
+        inbound = await _with_fetched(hooks.fetcher, fetching, inbound, account)
     verdict = _verify(door, inbound, account)
     if isinstance(verdict, Rejected):
         log.info("hook.rejected", source=source, sender=str(account.id), reason=verdict.reason)
