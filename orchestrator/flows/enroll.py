@@ -30,6 +30,7 @@ from orchestrator.wiring import App
 SHOWN = 200  # people held back that a report names
 # While PostgreSQL writes one batch the next one is considered.
 _ABREAST = 2
+_MANY = 1_000  # enrolled in one go, so that PostgreSQL is told
 
 Done = list[tuple[PersonFacts, Chosen | HeldBack]]
 
@@ -94,6 +95,9 @@ async def enroll(
             _count(report, at, done)
             if limit is not None and report.enrolled >= limit:
                 break
+    if report.enrolled >= _MANY:
+        async with transaction(app.engine) as conn:
+            await store.note_growth(conn)
     return report
 
 
