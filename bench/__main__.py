@@ -74,6 +74,8 @@ async def run_path(name: str, size: Size, rounds: int, kept: Results) -> bool:
                 if isinstance(one, Comparison):
                     before.append((one, values))
     except Exception as error:
+        if _ending():  # what breaks while it is taken down is no reason to go on
+            raise asyncio.CancelledError from error
         traceback.print_exc()
         words = (str(error) or "took too long").splitlines()[0]
         kept.add(name, found, watch.told(), failed=f"{type(error).__name__}: {words}")
@@ -82,6 +84,11 @@ async def run_path(name: str, size: Size, rounds: int, kept: Results) -> bool:
     kept.add(name, found, watch.told())
     print(f"{name}: {watch.told()['seconds']:.0f} s", flush=True)
     return True
+
+
+def _ending() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def run(names: list[str], size: Size, rounds: int, kept: Results) -> int:

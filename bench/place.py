@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from shutil import copytree, ignore_patterns, rmtree
 from typing import Any
@@ -27,6 +27,7 @@ from orchestrator.flows.plan import plan
 from orchestrator.ids import uuid7
 from orchestrator.loading import loading
 from orchestrator.models.messages import lanes, senders
+from orchestrator.processes import child_setup
 from orchestrator.wiring import App, open_app
 from tests import make
 from tests.faults.harness import enroll_people
@@ -55,20 +56,24 @@ _laid_out: Path | None = None  # a data directory that was migrated once, to be 
 
 
 async def _lay_out(data: Path) -> None:
-    """A migrated data directory at `data`: made once a run, since that takes as long as a path."""
+    """A migrated data directory at `data`: made once a run, since that takes as long as a path.
+
+    Here and below servers start and stop in this thread: one that went on after its await was
+    cancelled would leave them behind.
+    """
     global _laid_out
     if _laid_out is None:
         home = Path(tempfile.mkdtemp(prefix="avtale-bench-"))
         atexit.register(rmtree, home, ignore_errors=True)
         embedded = Embedded(home / "data")
         try:
-            endpoints = await asyncio.to_thread(embedded.start)
+            endpoints = embedded.start()
             await migrate.upgrade(endpoints.database_url)
         finally:
-            await asyncio.to_thread(embedded.stop)
+            embedded.stop()
         _laid_out = home / "data"
     left_out = ignore_patterns("run", "*.lock", "*.pid", "*.log")
-    await asyncio.to_thread(copytree, _laid_out, data, symlinks=True, ignore=left_out)
+    copytree(_laid_out, data, symlinks=True, ignore=left_out)
 
 
 @asynccontextmanager
@@ -78,7 +83,7 @@ async def servers() -> AsyncIterator[Settings]:
     embedded = Embedded(home / "data")
     try:
         await _lay_out(home / "data")
-        endpoints = await asyncio.to_thread(embedded.start)
+        endpoints = embedded.start()
         yield Settings(
             _env_file=None,
             database_url=endpoints.database_url,
@@ -90,7 +95,7 @@ async def servers() -> AsyncIterator[Settings]:
             log_level="ERROR",
         )
     finally:
-        await asyncio.to_thread(embedded.stop)
+        embedded.stop()
         rmtree(home, ignore_errors=True)
 
 
@@ -101,12 +106,15 @@ async def sink(*arguments: str) -> AsyncIterator[int]:
         *(sys.executable, "-m", "bench.sink", *arguments),
         stdout=asyncio.subprocess.PIPE,
         cwd=ROOT,
+        preexec_fn=child_setup(signal.SIGKILL),
+        start_new_session=True,  # a Ctrl-C at the terminal is ours to pass on
     )
     assert child.stdout is not None
     try:
         yield int(await child.stdout.readline())
     finally:
-        child.send_signal(signal.SIGTERM)
+        with suppress(ProcessLookupError):
+            child.send_signal(signal.SIGTERM)
         await child.wait()
 
 

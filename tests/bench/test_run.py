@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -165,13 +166,47 @@ def children_of(pid: int) -> set[int]:
     return found
 
 
+def alive(pid: int) -> bool:
+    """Whether it runs; what has ended and was not looked at by its new parent does not."""
+    try:
+        words = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    return words[0] != "Z"
+
+
+async def test_what_breaks_while_a_run_is_ended_does_not_make_it_go_on() -> None:
+    @path("stubborn")
+    @asynccontextmanager
+    async def place(_size: Size) -> AsyncIterator[list[Measure]]:
+        async def take() -> dict[str, float]:
+            await asyncio.sleep(60)
+            return {}
+
+        try:
+            yield [Reading("waits", "s", take)]
+        finally:
+            raise ProcessLookupError("the sink is gone already")
+
+    after = add("after", 1)
+    running = asyncio.create_task(
+        runner.run(["stubborn", "after"], "quick", 1, Results.load(None, "quick"))
+    )
+    await asyncio.sleep(0.2)
+    running.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert after == []
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_run_that_is_ended_takes_its_servers_with_it(
     tmp_path: Path, number: signal.Signals
 ) -> None:
+    """As at a terminal: the signal reaches the whole group of processes."""
     running = subprocess.Popen(
-        [sys.executable, "-m", "bench", "send", "--quick"],
+        [sys.executable, "-m", "bench", "send", "lanes", "--quick"],
         cwd=ROOT,
         env=os.environ | {"TMPDIR": str(tmp_path)},
         stdout=subprocess.PIPE,
@@ -186,9 +221,12 @@ def test_a_run_that_is_ended_takes_its_servers_with_it(
                 break
         below = children_of(running.pid)
         assert len(below) >= 3  # the sink, PostgreSQL, Redis
-        running.send_signal(number)
+        os.killpg(running.pid, number)
         assert running.wait(60) == 130
-        assert not [pid for pid in below if Path(f"/proc/{pid}").exists()]
+        until = time.monotonic() + 10
+        while (left := [one for one in below if alive(one)]) and time.monotonic() < until:
+            time.sleep(0.1)
+        assert [Path(f"/proc/{one}/cmdline").read_text() for one in left] == []
         assert list(tmp_path.glob("avtale-bench-*")) == []
     finally:
         with contextlib.suppress(ProcessLookupError):
