@@ -47,10 +47,8 @@ _ADD = Statement(
                      and coalesce(extract(epoch from :now - m.handed_at) < w.too_fast, true)
                      then '\\:early' else '' end as external_id,
                    case when w.message_id is null then 0 else
-                     row_number() over (partition by w.message_id order by w.id) + (
-                       select count(*) from (select from provider_events e
-                         where e.message_id = w.message_id and e.source = 'track'
-                         limit 200) known) end as place
+                     row_number() over (partition by w.message_id order by w.id)
+                     + coalesce(k.known, 0) end as place
               from unnest(cast(:ids as uuid[]), cast(:sources as text[]),
                           cast(:external_ids as text[]), cast(:kinds as text[]),
                           cast(:raws as bytea[]), cast(:details as text[]),
@@ -58,6 +56,10 @@ _ADD = Statement(
                           cast(:too_fast as float8[]), cast(:most as int[]))
                    as w(id, source, external_id, kind, raw, detail, message_id, enrollment_id,
                         too_fast, most)
+              left join (
+                select e.message_id, count(*) as known from provider_events e
+                 where e.source = 'track' and e.message_id = any(cast(:messages as uuid[]))
+                 group by e.message_id) k on k.message_id = w.message_id
               left join messages m on m.id = w.message_id
               left join enrollments e on e.id = w.enrollment_id
               join prospects p on p.id = coalesce(m.prospect_id, e.prospect_id)
