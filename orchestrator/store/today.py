@@ -16,11 +16,11 @@ from orchestrator.store.ownership import belongs_to
 
 async def open_tasks(conn: AsyncConnection, owner: UUID | None) -> dict[str, int]:
     """How many tasks are open, by kind."""
-    query = select(tasks.c.kind, func.count()).where(tasks.c.state == "open")
+    query = select(tasks.c.kind, func.count().label("number")).where(tasks.c.state == "open")
     if owner is not None:
         query = query.where(_own(tasks, owner))
     rows = await conn.execute(query.group_by(tasks.c.kind))
-    return {kind: count for kind, count in rows.all()}
+    return {str(row.kind): int(row.number) for row in rows}
 
 
 async def answers_since(conn: AsyncConnection, since: datetime, owner: UUID | None) -> int:

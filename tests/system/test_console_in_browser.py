@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import uvicorn
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestrator.access_address import address_of
@@ -208,7 +208,7 @@ async def test_the_second_factor_and_a_dialog(console: Site) -> None:
     await page.reload()
     await page.evaluate("window.same = true")
     await page.click("#sessions form button")
-    await page.wait_for_function("document.querySelectorAll('#sessions li').length === 1")
+    await expect(page.locator("#sessions li")).to_have_count(1)
     assert await page.evaluate("window.same")
     await other.reload()
     assert "/console/sign-in" in other.url
