@@ -13,6 +13,7 @@ from orchestrator.rules.import_rows import PersonRow, Reject
 from orchestrator.rules.import_split import Holder, People, companies_of, people_of, without
 from orchestrator.rules.import_table import Table
 from orchestrator.store import people_import as store
+from orchestrator.store.direct import plan_anew
 
 Hashes = dict[str, dict[str, bytes]]  # channel -> address -> its suppression key
 
@@ -54,7 +55,7 @@ async def settle(
     conn: AsyncConnection, keys: Keys, table: Table, odd: Sequence[PersonRow]
 ) -> Settled:
     """Find who the rows are about. Writes nothing; call it under `lock_imports`."""
-    await store.plan_anew(conn)
+    await plan_anew(conn)
     hashes = _hashes(keys, table, odd)
     known: dict[str, dict[str, Holder]] = {}
     refused: dict[str, set[str]] = {}
@@ -71,7 +72,7 @@ async def settle(
         }
         if said_no:
             refused[channel] |= {one for one, key in of_channel.items() if key in said_no}
-    await store.plan_anew(conn, anew=False)
+    await plan_anew(conn, anew=False)
     table, odd, opted_out = without(table, odd, refused)
     people = people_of(replace(table, cells=[]), odd, known)  # only a refused row shows its cells
     employed = {one.owner for of in known.values() for one in of.values() if one.employed}

@@ -14,6 +14,7 @@ from orchestrator.rules.import_merge import Merged
 from orchestrator.rules.import_split import People
 from orchestrator.rules.import_table import VALUES, Table, Texts
 from orchestrator.store import people_import as store
+from orchestrator.store.direct import plan_anew
 
 _PROSPECT = ("id", "company_id", *VALUES, "attributes", "created_at", "updated_at")
 _IDENTITY = ("id", "prospect_id", "channel", "address", "address_hash")
@@ -31,9 +32,9 @@ async def write(
     changes = part.changes()
     updated: list[UUID] = []
     if changes["id"]:
-        await store.plan_anew(conn)
+        await plan_anew(conn)
         updated = await store.update_prospects(conn, changes, now)
-        await store.plan_anew(conn, anew=False)
+        await plan_anew(conn, anew=False)
     identities = part.identities()
     if identities:
         await store.copy_rows(conn, "identities", _IDENTITY, identities)

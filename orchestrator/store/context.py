@@ -12,7 +12,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.rules.outgoing import MessageRow
-from orchestrator.store.direct import Statement
+from orchestrator.store.direct import Statement, plan_anew
 
 Row = Mapping[str, Any]
 
@@ -40,7 +40,10 @@ async def people(conn: AsyncConnection, rows: Sequence[MessageRow]) -> dict[UUID
         "people": [row.prospect_id for row in rows],
         "identities": [row.identity_id for row in rows],
     }
-    return {row["id"]: row for row in await _PEOPLE.fetch(conn, values)}
+    await plan_anew(conn)
+    found = await _PEOPLE.fetch(conn, values)
+    await plan_anew(conn, anew=False)
+    return {row["id"]: row for row in found}
 
 
 _FACTS = Statement("""

@@ -47,3 +47,17 @@ class Statement:
             self._sql, *[values[name] for name in self._names]
         )
         return rows
+
+
+_PLANS = Statement("select set_config('plan_cache_mode', :mode, true)")
+
+
+async def plan_anew(conn: AsyncConnection, *, anew: bool = True) -> None:
+    """Plan the next statements for the tables as they are, until the end of the transaction or
+    `anew=False`.
+
+    A plan that was kept from when a table was empty reads it whole: 170 us of the server for a row
+    of an import, not 50, and 350 us for a message that is prepared, not 20. Not for inserts: the
+    checks of their foreign keys would be planned row by row.
+    """
+    await _PLANS.fetch(conn, {"mode": "force_custom_plan" if anew else "auto"})

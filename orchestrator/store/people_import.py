@@ -21,14 +21,6 @@ async def lock_imports(conn: AsyncConnection) -> None:
     await conn.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
 
 
-async def plan_anew(conn: AsyncConnection, *, anew: bool = True) -> None:
-    """Plan the next statements for the tables as they are. A plan that was kept from when they were
-    empty read them whole for every batch: 170 us of the server a row, not 50. Not for inserts: the
-    checks of their foreign keys would be planned row by row."""
-    mode = "force_custom_plan" if anew else "auto"
-    await conn.execute(text("select set_config('plan_cache_mode', :mode, true)"), {"mode": mode})
-
-
 async def owners(
     conn: AsyncConnection, channel: str, addresses: Sequence[str]
 ) -> Sequence[Row[tuple[str, UUID, bool, bool]]]:
