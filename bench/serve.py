@@ -24,6 +24,7 @@ import uvicorn
 from orchestrator.commands.server import SERVING
 from orchestrator.config import Settings
 from orchestrator.house import environment
+from orchestrator.loading import loading
 
 GIF = bytes.fromhex(
     "47494638396101000100800000000000ffffff21f90401000000002c00000000010001000002024401003b"
@@ -63,8 +64,10 @@ def main(name: str) -> None:
         listener.bind(("127.0.0.1", 0))
         listener.listen(512)
         lifespan = {"lifespan": "off"} if name in ("noop", "gif") else {}
+        with loading():  # as `avtale api` does
+            application = _application(name)
         server = uvicorn.Server(
-            uvicorn.Config(_application(name), proxy_headers=False, **(SERVING | lifespan))
+            uvicorn.Config(application, proxy_headers=False, **(SERVING | lifespan))
         )
         print(listener.getsockname()[1], flush=True)
         server.run(sockets=[listener])

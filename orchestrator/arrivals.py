@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import structlog
+from asyncpg import InterfaceError, PostgresError
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from orchestrator.clock import database_now
@@ -84,7 +85,7 @@ class Arrivals:
     async def _write(self, batch: Sequence[_Parcel]) -> None:
         try:
             await self._commit(batch)
-        except (SQLAlchemyError, OSError, TimeoutError) as error:
+        except (SQLAlchemyError, PostgresError, InterfaceError, OSError, TimeoutError) as error:
             log.warning("arrivals.commit_failed", error=type(error).__name__, size=len(batch))
             if _is_of_a_row(error):
                 await self._one_by_one(batch)
@@ -111,7 +112,9 @@ class Arrivals:
 
 
 def _is_of_a_row(error: BaseException) -> bool:
-    """Whether a row is to blame (SQLSTATE classes 22, 23, 54: data, constraints, limits)."""
-    state = str(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
-    refused = isinstance(error, DBAPIError) and not error.connection_invalidated
-    return refused and state.startswith(("22", "23", "54"))
+    """Whether a row is to blame (SQLSTATE classes 22, 23, 54: data, constraints, limits), as the
+    driver says or SQLAlchemy after it."""
+    if isinstance(error, DBAPIError) and error.connection_invalidated:
+        return False
+    state = str(getattr(getattr(error, "orig", error), "sqlstate", None) or "")
+    return state.startswith(("22", "23", "54"))

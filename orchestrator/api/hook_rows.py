@@ -1,7 +1,6 @@
 """Channel events as rows of the inbox."""
 
 import json
-from dataclasses import replace
 from hashlib import sha256
 from typing import Any
 
@@ -9,6 +8,7 @@ from channels.base import Account, ChannelEvent, EventSource
 from orchestrator.rules import event_json
 from orchestrator.store.arrivals import Arrival
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), default=str)
 _ID = 200  # characters of an external id that are stored as they are
 
 
@@ -30,7 +30,7 @@ def rows_of(
                 trust=door.trust,
                 sender_id=account.id,
                 raw=raw,
-                detail={"event": event_json.encode(replace(event, detail=detail))},
+                detail={"event": event_json.encode(event, detail)},
             )
         )
     return made
@@ -43,7 +43,7 @@ def _raw(part: Any) -> bytes | None:
     if isinstance(part, str):
         return part.encode("utf-8", "surrogatepass")
     try:
-        return json.dumps(part, separators=(",", ":"), default=str).encode()
+        return _ENCODER.encode(part).encode()
     except (ValueError, RecursionError):
         return None
 

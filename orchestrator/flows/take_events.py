@@ -28,7 +28,7 @@ async def take_events(conn: AsyncConnection, events: Sequence[Arrival], *, now: 
     stopping = [place for place, one in enumerate(events) if one.kind in _MAY_STOP]
     if stopping:
         events = await _named(conn, list(events), stopping)
-    return len(await arrivals.add(conn, events, now=now))
+    return await arrivals.add(conn, events, now=now)
 
 
 async def _named(

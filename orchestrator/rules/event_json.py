@@ -17,15 +17,16 @@ _LARGE = 2**63
 _BLANKS = {field.name: field.default for field in fields(ChannelEvent)} | {"detail": {}}
 
 
-def encode(event: ChannelEvent) -> dict[str, Any]:
-    """What `decode` reads back; fields that say nothing are left out.
+def encode(event: ChannelEvent, detail: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """What `decode` reads back; fields that say nothing are left out. `detail` instead of the
+    event's own, where there is one.
 
     What jsonb cannot hold (U+0000, half a surrogate pair, infinity) is replaced and not refused,
     since the bytes as they came are kept beside it.
     """
     made: dict[str, Any] = {}
     for name, blank in _BLANKS.items():
-        value = getattr(event, name)
+        value = getattr(event, name) if name != "detail" or detail is None else detail
         if value != blank:
             made[name] = plain(value)
     return made

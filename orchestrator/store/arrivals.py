@@ -1,18 +1,20 @@
 """Provider events as they arrive by the doors of providers: many in one statement."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import LargeBinary, Text, bindparam, text
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy import Text, bindparam, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.dialects.postgresql import UUID as SqlUuid
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.base import ChannelEvent
-from orchestrator.ids import uuid7
+from orchestrator.ids import uuid7s
+from orchestrator.store.direct import Statement
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,24 +30,19 @@ class Arrival:
     detail: dict[str, Any] = field(repr=False)
 
 
-_ADD = text(
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_ADD = Statement(
     """
     insert into provider_events
         (id, source, external_id, kind, trust, sender_id, raw, detail, received_at)
-    select *, cast(:now as timestamptz)
-      from unnest(:ids, :sources, :external_ids, :kinds, :trusts, :senders, :raws, :details)
+    select id, source, external_id, kind, trust, sender, raw, cast(detail as jsonb), :now
+      from unnest(cast(:ids as uuid[]), cast(:sources as text[]), cast(:external_ids as text[]),
+                  cast(:kinds as text[]), cast(:trusts as text[]), cast(:senders as uuid[]),
+                  cast(:raws as bytea[]), cast(:details as text[]))
+           as w(id, source, external_id, kind, trust, sender, raw, detail)
     on conflict (source, external_id) do nothing
-    returning source, external_id
+    returning id
     """
-).bindparams(
-    bindparam("ids", type_=ARRAY(SqlUuid(as_uuid=True))),
-    bindparam("sources", type_=ARRAY(Text)),
-    bindparam("external_ids", type_=ARRAY(Text)),
-    bindparam("kinds", type_=ARRAY(Text)),
-    bindparam("trusts", type_=ARRAY(Text)),
-    bindparam("senders", type_=ARRAY(SqlUuid(as_uuid=True))),
-    bindparam("raws", type_=ARRAY(LargeBinary)),
-    bindparam("details", type_=ARRAY(JSONB)),
 )
 
 
@@ -101,24 +98,22 @@ async def concerned(
     return found
 
 
-async def add(
-    conn: AsyncConnection, arrivals: Sequence[Arrival], *, now: datetime
-) -> set[tuple[str, str]]:
-    """Store them, each once for ever. Returns (source, external id) of those that are new."""
+async def add(conn: AsyncConnection, arrivals: Sequence[Arrival], *, now: datetime) -> int:
+    """Store them, each once for ever. Returns how many are new. Raises what the driver raises."""
     # In one order everywhere: two writers that hold the same events wait, and do not deadlock.
     ordered = sorted(arrivals, key=lambda one: (one.source, one.external_id))
-    rows = await conn.execute(
-        _ADD,
+    rows = await _ADD.fetch(
+        conn,
         {
             "now": now,
-            "ids": [uuid7() for _ in ordered],
+            "ids": uuid7s(len(ordered)),
             "sources": [one.source for one in ordered],
             "external_ids": [one.external_id for one in ordered],
             "kinds": [one.kind for one in ordered],
             "trusts": [one.trust for one in ordered],
             "senders": [one.sender_id for one in ordered],
             "raws": [one.raw for one in ordered],
-            "details": [one.detail for one in ordered],
+            "details": [_JSON.encode(one.detail) for one in ordered],
         },
     )
-    return {(row.source, row.external_id) for row in rows}
+    return len(rows)

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, NoReturn
 from uuid import UUID
@@ -20,11 +21,19 @@ _MESSAGE_ID = re.compile(r"<?([^\s<>@]{1,400}@[^\s<>@]{1,400})>?")
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
+def _refuse(name: str) -> NoReturn:
+    raise ValueError(f"{name} is no JSON")
+
+
+_DECODER = json.JSONDecoder(parse_constant=_refuse)
+
+
+@lru_cache(maxsize=1)  # `verify` and `parse` read the same body, one after the other
 def read_json(body: bytes) -> Any:
-    """The body as JSON. Raises ValueError, and nothing else, for what is none or nests deeper than
-    any provider's."""
+    """The body as JSON, not to be changed. Raises ValueError, and nothing else, for what is
+    none or nests deeper than any provider's."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_refuse)
+        value = _DECODER.decode(body.decode("utf-8"))
     except RecursionError:
         raise ValueError("it nests too deep") from None
     waiting = [(value, 1)]
@@ -36,10 +45,6 @@ def read_json(body: bytes) -> Any:
             inner = one.values() if isinstance(one, dict) else one
             waiting += [(child, depth + 1) for child in inner if isinstance(child, dict | list)]
     return value
-
-
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON")
 
 
 def decode_base64(text: str) -> bytes | None:

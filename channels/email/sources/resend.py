@@ -4,6 +4,7 @@ import hmac
 from base64 import b64encode
 from collections.abc import Mapping
 from datetime import datetime
+from functools import lru_cache
 from hashlib import sha256
 from typing import Any, Literal
 
@@ -83,7 +84,7 @@ class Resend:
             reading.event(
                 kind,
                 _header(request, "id"),
-                dict(part),
+                request.body,
                 at=part.get("created_at"),
                 to=(to[0] if isinstance(to, list) and to else to) or data.get("email"),
                 ours=_named(data.get("tags"), reading.TAG),
@@ -106,10 +107,11 @@ def _header(request: InboundRequest, name: str) -> str:
     return request.headers.get(f"svix-{name}") or request.headers.get(f"webhook-{name}") or ""
 
 
-def _keys(secret: str) -> list[bytes]:
+@lru_cache(maxsize=64)
+def _keys(secret: str) -> tuple[bytes, ...]:
     """The keys in one or more `whsec_<base64>` of at least 24 bytes; what is none is left out."""
     found = (reading.decode_base64(one.removeprefix("whsec_")) for one in secret.split()[:_MOST])
-    return [key for key in found if key is not None and len(key) >= 24]
+    return tuple(key for key in found if key is not None and len(key) >= 24)
 
 
 def _named(value: Any, name: str) -> Any:
