@@ -6,6 +6,7 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
+from uuid import UUID
 
 import structlog
 from fastapi import APIRouter, Request, Response
@@ -19,10 +20,13 @@ from orchestrator.acting import Actor
 from orchestrator.console import visit as visits
 from orchestrator.console.visit import Visit
 from orchestrator.console.words import FOLDER, words_for
-from orchestrator.errors import AvtaleError, Forbidden, Unavailable
+from orchestrator.db import transaction
+from orchestrator.errors import AvtaleError, Forbidden, NotFound, Unavailable
 from orchestrator.flows.find_session import Session
 from orchestrator.pages.forms import read_form
 from orchestrator.rules.access import Reach, reach_of
+from orchestrator.rules.terminal import visible
+from orchestrator.store import ownership
 from orchestrator.wiring import App
 
 log = structlog.get_logger()
@@ -57,6 +61,11 @@ class ConsoleRoute(APIRoute):
         """Who gets here. Raises KeyError for a route that does not say."""
         declared: str = (self.openapi_extra or {})["access"]
         return declared
+
+    @property
+    def scoped(self) -> bool:
+        """Whether the page promises to show only what `acting.only_own()` says."""
+        return bool((self.openapi_extra or {}).get("scoped"))
 
     def get_route_handler(self) -> Handler:
         """Wrap the handler that FastAPI makes."""
@@ -113,11 +122,38 @@ async def _admitted(request: Request, app: App, access: str) -> Response | None:
             session.user_id,
             session.email,
             getattr(route, "name", "console"),
+            subject=_subject(request),
             changes=posts,
             owner=session.user_id if reach is Reach.OWN else None,
         )
     )
+    if reach is Reach.OWN and not (isinstance(route, ConsoleRoute) and route.scoped):
+        await _require_own(request, app, session.user_id)
     return None
+
+
+def _subject(request: Request) -> tuple[str, str] | None:
+    """What the address names: `("prospect", id)`."""
+    for name, value in request.path_params.items():
+        if name.endswith("_id"):
+            return name.removesuffix("_id"), str(value)[:200]
+    return None
+
+
+async def _require_own(request: Request, app: App, user_id: UUID) -> None:
+    """Raise Forbidden where the address names nothing of a person, and NotFound where that is
+    somebody else's: whether it exists is not told either."""
+    named = [name for name in request.path_params if name in ownership.OF_PARAMETERS]
+    if not named:
+        raise Forbidden("This is about everybody's people, and you reach only your own.")
+    for name in named:
+        try:
+            value = UUID(str(request.path_params[name]))
+        except ValueError:
+            raise NotFound("There is no such thing.") from None
+        async with transaction(app.engine) as conn:
+            if not await ownership.is_own(conn, name, value, user_id):
+                raise NotFound("There is no such thing.")
 
 
 def _visit(app: App, request: Request, token: str, session: Session | None) -> Visit:
@@ -159,9 +195,13 @@ class Pages(APIRouter):
     def __init__(self) -> None:
         super().__init__(route_class=ConsoleRoute, include_in_schema=False)
 
-    def page(self, path: str, access: str) -> Callable[[Endpoint], Endpoint]:
-        """A page that is read."""
-        return self.api_route(path, methods=["GET", "HEAD"], openapi_extra={"access": access})
+    def page(
+        self, path: str, access: str, *, scoped: bool = False
+    ) -> Callable[[Endpoint], Endpoint]:
+        """A page that is read. Whoever reaches only their own people gets to one whose address
+        names something of one of them, and to one that is `scoped`: it shows only those."""
+        extra = {"access": access, "scoped": scoped}
+        return self.api_route(path, methods=["GET", "HEAD"], openapi_extra=extra)
 
     def form(self, path: str, access: str) -> Callable[[Endpoint], Endpoint]:
         """A form that is sent; its fields are in `form_of(request)`, checked and without token."""
@@ -216,6 +256,7 @@ def render(request: Request, template: str, *, status: int = 200, **values: Any)
         versions=versions(),
         said=visit.said if f"said.{visit.said}" in visit.words.texts else "",
         moment=moment,
+        shown=visible,
         **values,
     )
     return HTMLResponse(content, status)

@@ -2,7 +2,17 @@
 
 from fastapi import APIRouter, Request, Response
 
-from orchestrator.console import account, audit, claim, enter, password, second_factor, today, users
+from orchestrator.console import (
+    account,
+    audit,
+    claim,
+    enter,
+    password,
+    people,
+    second_factor,
+    today,
+    users,
+)
 from orchestrator.console.frame import FILE, HEADERS, OPEN, STATIC, Pages, go
 from orchestrator.console.words import FOLDER
 from orchestrator.errors import NotFound
@@ -13,7 +23,8 @@ _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 def make_router() -> APIRouter:
     """The pages. The application's `state.avtale` is a `wiring.App`."""
     router = Pages()
-    for part in (enter, claim, password, second_factor, account, today, users, audit):
+    inside = (account, today, people, users, audit)
+    for part in (enter, claim, password, second_factor, *inside):
         for route in part.router.routes:
             router.routes.append(route)
     for name in STATIC:

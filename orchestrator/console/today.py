@@ -9,7 +9,7 @@ from orchestrator.flows.view_today import view_today
 router = Pages()
 
 
-@router.page("/console/today", "today:read")
+@router.page("/console/today", "today:read", scoped=True)
 async def show_today(request: Request) -> Response:
     """What leaves and what comes, and what waits for a person."""
     async with transaction(app_of(request).engine) as conn:

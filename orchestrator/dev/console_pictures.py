@@ -8,6 +8,7 @@ WIDTHS = {"desktop": (1280, 860), "phone": (390, 844)}
 PASSWORD = "a sentence for pictures only"  # noqa: S105 - of an instance that lives for a minute
 PAGES = {
     "today": "today",
+    "people": "people",
     "users": "users",
     "audit": "audit",
     "account": "account",

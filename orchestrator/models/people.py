@@ -1,8 +1,11 @@
 """Companies, prospects, their identities and facts, and suppressions."""
 
+from typing import Any
+
 from sqlalchemy import (
     CheckConstraint,
     Column,
+    ColumnElement,
     Date,
     ForeignKey,
     ForeignKeyConstraint,
@@ -12,6 +15,7 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     func,
+    literal_column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
@@ -138,4 +142,34 @@ Index(
     prospects.c.owner_id,
     prospects.c.id,
     postgresql_where=text("owner_id is not null"),
+)
+
+# What people are found by when somebody types: each word begins one of these. Signs that the parser
+# of PostgreSQL would read as part of a path, a host or an address stand between words here.
+WORDS_OF_PERSON: ColumnElement[Any] = literal_column(
+    "to_tsvector('simple'::regconfig, translate((((prospects.first_name || ' ')"
+    " || prospects.last_name) || ' ') || coalesce(prospects.title, ''), '/.@&', '    '))"
+)
+WORDS_OF_COMPANY: ColumnElement[Any] = literal_column(
+    "to_tsvector('simple'::regconfig, translate(companies.name, '/.@&', '    '))"
+)
+Index(
+    "ix_prospects_words",
+    text(
+        "to_tsvector('simple'::regconfig, translate((((first_name || ' ') || last_name)"
+        " || ' ') || coalesce(title, ''), '/.@&', '    '))"
+    ),
+    postgresql_using="gin",
+    _table=prospects,
+)
+Index(
+    "ix_companies_words",
+    text("to_tsvector('simple'::regconfig, translate(name, '/.@&', '    '))"),
+    postgresql_using="gin",
+    _table=companies,
+)
+Index(
+    "ix_identities_address",
+    identities.c.address,
+    postgresql_ops={"address": "text_pattern_ops"},
 )

@@ -9,11 +9,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 _MOST = 5000  # lines of one story
 
+_BY_ID = text("""
+select p.id, btrim(p.first_name || ' ' || p.last_name) as name, c.name as company
+from prospects p left join companies c on c.id = p.company_id where p.id = :id
+""")
+
 _FIND = text("""
 select p.id, btrim(p.first_name || ' ' || p.last_name) as name, c.name as company
 from prospects p left join companies c on c.id = p.company_id
-where p.id = cast(:id as uuid)
-  or exists (select 1 from identities i where i.prospect_id = p.id and i.address = :address)
+where exists (select 1 from identities i where i.prospect_id = p.id and i.address = :address)
   or (cast(:fragment as text) is not null
       and (p.first_name || ' ' || p.last_name) ilike :fragment escape '\\')
 order by p.id limit :most
@@ -74,12 +78,13 @@ async def find_people(
     conn: AsyncConnection, wanted: str, *, person_id: UUID | None, most: int
 ) -> Sequence[RowMapping]:
     """Who may be meant by an id, an address or a part of a name: id, name and company."""
+    if person_id is not None:
+        return (await conn.execute(_BY_ID, {"id": person_id})).mappings().all()
     escaped = wanted.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
-    by_name = person_id is None and "@" not in wanted
+    by_name = "@" not in wanted
     rows = await conn.execute(
         _FIND,
         {
-            "id": person_id,
             "address": wanted.lower(),
             "fragment": f"%{escaped}%" if by_name else None,
             "most": most,

@@ -17,6 +17,8 @@ document.addEventListener("htmx:beforeSwap", (event) => {
 
 document.addEventListener("htmx:afterSwap", (event) => {
   // Whoever works by keyboard or by ear goes on where something changed.
+  // Whoever is typing is not disturbed.
+  if (document.activeElement && document.activeElement.matches("input, textarea, select")) return;
   const moved = event.detail.target;
   if (moved && moved.isConnected && !moved.contains(document.activeElement)) {
     moved.setAttribute("tabindex", "-1");

@@ -35,7 +35,7 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
-INSIDE = ("today", "users", "audit", "account", "account/second-factor")
+INSIDE = ("today", "people", "users", "audit", "account", "account/second-factor")
 DOORS = ("sign-in", "forgot", "claim/nothing")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Request, Response
-from sqlalchemy import exists
+from sqlalchemy import ColumnElement, exists
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator import acting
@@ -13,7 +13,6 @@ from orchestrator.api import idempotency
 from orchestrator.api.paging import Page, Paging, cut
 from orchestrator.api.parts import Avtale, Caller, reach
 from orchestrator.api.problems import responses
-from orchestrator.api.reading import own_only
 from orchestrator.api.routes.prospect_shapes import (
     Facts,
     NewFact,
@@ -29,6 +28,7 @@ from orchestrator.flows.add_fact import add_fact
 from orchestrator.flows.assign_people import assign_people
 from orchestrator.flows.change_prospect import change_prospect
 from orchestrator.flows.create_prospect import create_prospect
+from orchestrator.flows.list_people import list_people
 from orchestrator.models.people import identities, prospects
 from orchestrator.store import listing
 
@@ -52,9 +52,21 @@ async def list_prospects(
     wanted: Paging,
     address: Annotated[str | None, Query(max_length=320, pattern=r"^[^\x00]+$")] = None,
     company_id: UUID | None = None,
+    q: Annotated[
+        str | None,
+        Query(
+            max_length=200,
+            pattern=r"^[^\x00]+$",
+            description="beginnings of words: of name and title, of company, or of an address",
+        ),
+    ] = None,
+    where: Annotated[
+        str | None,
+        Query(max_length=10_000, description="as for enrolling: `country = NO and not paused`"),
+    ] = None,
 ) -> Page[Prospect]:
     """The newest first; a rep sees their own."""
-    conditions = own_only(prospects.c.id)
+    conditions: list[ColumnElement[bool]] = []
     if company_id is not None:
         conditions.append(prospects.c.company_id == company_id)
     if address is not None:
@@ -63,17 +75,16 @@ async def list_prospects(
         )
         conditions.append(exists().where(holds))
     async with transaction(app.engine) as conn:
-        rows = await listing.page(
+        found = await list_people(
             conn,
-            listing.PROSPECTS,
-            prospects.c.id,
-            *conditions,
+            typed=q or "",
+            where=where or "",
+            conditions=conditions,
             after=wanted.after,
             limit=wanted.limit,
         )
-        page, following = cut(rows, wanted)
-        known = await listing.identities_by_prospect(conn, [row["id"] for row in page])
-    people = [prospect_of(row, known.get(row["id"], [])) for row in page]
+    page, following = cut(found.rows, wanted)
+    people = [prospect_of(row, found.identities.get(row["id"], [])) for row in page]
     return Page[Prospect](items=people, next=following)
 
 
