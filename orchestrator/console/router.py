@@ -9,6 +9,7 @@ from orchestrator.console import (
     enter,
     password,
     people,
+    person,
     second_factor,
     today,
     users,
@@ -23,7 +24,7 @@ _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 def make_router() -> APIRouter:
     """The pages. The application's `state.avtale` is a `wiring.App`."""
     router = Pages()
-    inside = (account, today, people, users, audit)
+    inside = (account, today, people, person, users, audit)
     for part in (enter, claim, password, second_factor, *inside):
         for route in part.router.routes:
             router.routes.append(route)

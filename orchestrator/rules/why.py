@@ -54,11 +54,15 @@ BECAUSE: dict[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line of the story. `at` None: it holds now."""
+    """One line of the story. `at` None: it holds now. `kind` is that of history (`message.sent`);
+    `grade` is of an engagement."""
 
     at: datetime | None
     text: str
     reason: str = ""
+    kind: str = field(default="", compare=False)
+    channel: str | None = field(default=None, compare=False)
+    grade: str | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +189,14 @@ def tell(what: Happened, zone: str | None) -> Line:
     if what.kind == "message.in_doubt" and what.detail.get("by") == "restore":
         reason = BECAUSE["restored"]
     words = _words(what, zone)
-    return Line(what.at, sentence.format_map(words).strip(), reason.format_map(words).strip())
+    return Line(
+        what.at,
+        sentence.format_map(words).strip(),
+        reason.format_map(words).strip(),
+        kind=what.kind,
+        channel=what.channel,
+        grade=what.detail.get("grade"),
+    )
 
 
 def _unknown(what: Happened) -> tuple[str, str]:

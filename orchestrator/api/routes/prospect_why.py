@@ -4,6 +4,7 @@ from datetime import datetime
 from uuid import UUID
 
 from fastapi import APIRouter
+from pydantic import Field
 
 from orchestrator.api.parts import Avtale, reach
 from orchestrator.api.problems import responses
@@ -21,6 +22,9 @@ class StoryLine(Out):
     at: datetime | None
     text: str
     reason: str
+    kind: str = Field("", description="of what happened: `message.sent`, `engagement.recorded` ...")
+    channel: str | None = None
+    grade: str | None = Field(None, description="of an engagement: human, ambiguous or machine")
 
 
 class Story(Out):
