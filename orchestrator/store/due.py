@@ -18,34 +18,34 @@ from orchestrator.store.direct import Statement
 Row = Mapping[str, Any]
 
 # The cheap half first, in the order of fairness; whether a lane has anything due is asked one by
-# one until there are enough: 2,000 free lanes cost no 2,000 probes. A scalar subquery, because the
-# planner makes a join over all that is due of an `exists`.
+# one until there are enough: 2,000 free lanes cost no 2,000 probes. Lateral and locked within,
+# because the planner may join what is plain in any order: it took the lanes as they lie in their
+# table, and those at its end waited for as long as the first had a backlog.
 _LANES = Statement("""
 with marks as materialized (
   select * from unnest(cast(:marked as uuid[]), cast(:dues as timestamptz[]), cast(:ids as uuid[]))
     as w (sender_id, due_at, id)
 ), free as materialized (
-  select sender_id from lanes
-  where free_at <= :now and (parked_until is null or parked_until <= :now)
-    and not (sender_id = any(cast(:busy as uuid[])))
-  order by free_at
+  select f.sender_id, coalesce(w.due_at, '-infinity') as due_at,
+    coalesce(w.id, '00000000-0000-0000-0000-000000000000') as id
+  from lanes f left join marks w on w.sender_id = f.sender_id
+  where f.free_at <= :now and (f.parked_until is null or f.parked_until <= :now)
+    and not (f.sender_id = any(cast(:busy as uuid[])))
+  order by f.free_at
 )
-select l.sender_id, l.day, l.used, s.daily_cap, s.gap_seconds, s.gap_jitter_seconds, s.zone,
-  cast(s.hours as text) as hours, greatest(l.free_at, l.parked_until) as free_since
-from free f
-join lanes l on l.sender_id = f.sender_id
-join senders s on s.id = l.sender_id
-left join marks w on w.sender_id = l.sender_id
-where s.paused_at is null and l.free_at <= :now
-  and (l.parked_until is null or l.parked_until <= :now)
-  and (select d.id from messages d
-       where d.sender_id = l.sender_id and d.phase = 'open'
-         and d.state in ('pending', 'retry_wait') and d.due_at <= :now
-         and (d.due_at, d.id) > (coalesce(w.due_at, '-infinity'),
-           coalesce(w.id, '00000000-0000-0000-0000-000000000000'))
-       order by d.due_at, d.id limit 1) is not null
+select one.* from free f cross join lateral (
+  select l.sender_id, l.day, l.used, s.daily_cap, s.gap_seconds, s.gap_jitter_seconds, s.zone,
+    cast(s.hours as text) as hours, greatest(l.free_at, l.parked_until) as free_since
+  from lanes l join senders s on s.id = l.sender_id
+  where l.sender_id = f.sender_id and s.paused_at is null and l.free_at <= :now
+    and (l.parked_until is null or l.parked_until <= :now)
+    and (select d.id from messages d
+         where d.sender_id = f.sender_id and d.phase = 'open'
+           and d.state in ('pending', 'retry_wait') and d.due_at <= :now
+           and (d.due_at, d.id) > (f.due_at, f.id)
+         order by d.due_at, d.id limit 1) is not null
+  for no key update of l skip locked) one
 limit :lanes
-for no key update of l skip locked
 """)
 
 

@@ -12,7 +12,7 @@ from orchestrator.flows.sweep import sweep
 from orchestrator.ids import uuid7
 from orchestrator.models.messages import lanes, messages, senders
 from orchestrator.models.sequences import enrollments
-from orchestrator.rules.watermark import Watermarks
+from orchestrator.rules.watermark import START, Watermarks
 from orchestrator.store import due, leases
 from orchestrator.wiring import App
 from tests import make
@@ -124,3 +124,22 @@ async def test_a_sweep_finds_a_lease_whatever_became_of_the_clock(app: App) -> N
     assert (await sweep(app, NOW)).released == 1
     async with transaction(app.engine) as conn:
         assert (await conn.execute(select(enrollments.c.state))).scalar_one() == "sending"
+
+
+async def test_lanes_come_in_the_order_in_which_they_became_free(app: App) -> None:
+    """Whatever way the planner joins them: those at the end of the table are not passed over for
+    as long as the first have a backlog."""
+    await planned(app, 120)
+    seats = await others(app, 120)
+    async with transaction(app.engine) as conn:
+        waiting = (await conn.execute(select(messages.c.id))).scalars().all()
+        for seat, one in zip(seats, waiting, strict=True):
+            await conn.execute(update(messages).where(messages.c.id == one).values(sender_id=seat))
+    async with app.engine.connect() as conn:
+        await conn.execution_options(isolation_level="AUTOCOMMIT")
+        await conn.execute(text("analyze"))
+    longest_free = list(reversed(seats))
+    for marks in ({}, dict.fromkeys(seats, START)):
+        async with transaction(app.engine) as conn:
+            found = await due.free_lanes(conn, now=NOW, busy=[], lanes=20, marks=marks)
+        assert [row["sender_id"] for row in found] == longest_free[:20]
