@@ -196,6 +196,7 @@ class Stream:
         self._hands = hands
         self._place = place
         self._lane = place.lane
+        self._account = place.lane.account  # of this connection, as long as it is the sender's
         self._loop = loop
         self._begun: list[Delivery] = []  # and not done: one, or two where a channel looks ahead
         self._writing: asyncio.Task[None] | None = None  # an outcome that is not committed yet
@@ -205,7 +206,7 @@ class Stream:
         channel = channels[self._lane.channel]
         try:
             if isinstance(channel, Streaming):
-                await channel.stream(self._lane.account, self)
+                await channel.stream(self._account, self)
             else:
                 await self._one_by_one(channel)
         except Exception as error:  # noqa: BLE001 - a fault in an adapter decides nothing by luck
@@ -215,7 +216,7 @@ class Stream:
 
     async def _one_by_one(self, channel: Channel) -> None:
         while (one := self.next()) is not None:
-            account, message = self._lane.account, one.message
+            account, message = self._account, one.message
             self.done(one, await channel.send(account, message, one.pass_point))
 
     def next(self) -> Delivery | None:
@@ -223,6 +224,8 @@ class Stream:
         lane, place = self._lane, self._place
         if not lane.waiting or place.slow or lane.ill or lane.streams > lane.limit:
             return None
+        if lane.account is not self._account and lane.account != self._account:
+            return None  # a backlog may last for hours: no old password or server until it ends
         if place.taken >= _TURN and self._hands.places.wanted:
             return None
         place.taken += 1

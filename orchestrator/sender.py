@@ -71,7 +71,8 @@ class Sender:
         return max(self._app.settings.send_connections, self._depth // 3)
 
     def _is_busy(self, lane: Lane) -> bool:
-        return lane.slow or lane.held >= max(1, math.ceil(self._depth / 2))
+        # What an ill one got would only come back, and each claim counts against its cap.
+        return lane.slow or lane.ill or lane.held >= max(1, math.ceil(self._depth / 2))
 
     async def run(self, stop: asyncio.Event) -> None:
         """Claim and send until `stop`, and keep the leases of what waits. Trouble is logged, and

@@ -1,6 +1,7 @@
 """What a process has in hand: lanes, the places of its connections, and what may pass when."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -9,15 +10,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from channels.base import Account, Handing, OutboundMessage, Refused, SendResult, Sent
+from channels.base import (
+    Account,
+    Handing,
+    NotSent,
+    OutboundMessage,
+    Refused,
+    SendResult,
+    Sent,
+)
 from channels.fake import FakeChannel
 from orchestrator.db import transaction
 from orchestrator.flows import deliver
 from orchestrator.ids import uuid7
 from orchestrator.lanes import Lane, Place, Places
-from orchestrator.sender import drain
+from orchestrator.sender import Sender, drain
 from orchestrator.wiring import App
-from tests.flows.test_send_protocol import planned
+from tests.flows.test_point_of_no_return import combining
+from tests.flows.test_send_protocol import planned, until
 
 
 async def ready(app: App, count: int) -> None:
@@ -95,6 +105,97 @@ async def test_a_fault_in_a_stream_doubts_what_had_passed_and_nothing_else(app: 
     await drain(app, rounds=1)
     # Two were sent, the third had passed, the fourth was only taken.
     assert await states(app) == ["in_doubt", "retry_wait", "sent", "sent"]
+
+
+@dataclass
+class InStep(FakeChannel):
+    """Calls `meanwhile` once, while its first message is on its way."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+    named: list[str] = field(default_factory=list)
+
+    def connections(self, account: Account) -> int:
+        return 5
+
+    async def stream(self, account: Account, feed: Any) -> None:
+        while (one := feed.next()) is not None:
+            assert await one.pass_point()
+            self.named.append(account.display_name)
+            meanwhile, self.meanwhile = self.meanwhile, None
+            if meanwhile is not None:
+                await meanwhile()
+            feed.done(one, Sent())
+
+
+async def change(app: App, statement: str) -> None:
+    async with transaction(app.engine) as conn:
+        await conn.execute(text(statement))
+
+
+async def test_a_connection_ends_when_its_account_has_changed(app: App) -> None:
+    """A backlog keeps a connection for hours: an old password, server or name must not."""
+    await ready(app, 2)
+    held = "(select max(id::text)::uuid from messages)"
+    await change(app, f"update messages set due_at = now() + interval '1 h' where id = {held}")
+    async with combining(app) as combiner:
+        sender = Sender(app, combiner, owner="one")
+
+        async def renamed() -> None:
+            await change(app, "update senders set display_name = 'Kari Married'")
+            await change(app, f"update messages set due_at = now() where id = {held}")
+            assert await sender.claim_once() == 1
+
+        channel = InStep(name="email", meanwhile=renamed)
+        app.channels["email"] = channel
+        assert await sender.claim_once() == 1
+        await sender.finish()
+    assert channel.named == ["Kari Nordmann", "Kari Married"]
+
+
+@dataclass
+class Torn(FakeChannel):
+    """Takes two at once: one is refused for the account's sake, the other hangs until `meanwhile`
+    is over."""
+
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+
+    def connections(self, account: Account) -> int:
+        return 5
+
+    async def stream(self, account: Account, feed: Any) -> None:
+        if (one := feed.next()) is None:
+            return
+        two = feed.next()
+        feed.done(one, NotSent("closing", "421", lane="park"))
+        assert self.meanwhile is not None
+        await self.meanwhile()
+        feed.done(two, NotSent("timeout", "no reply"))
+
+
+async def test_a_lane_that_is_ill_is_not_claimed_from_while_a_hand_over_of_it_hangs(
+    app: App,
+) -> None:
+    """What was claimed would come back at once, and again, and use up the day's cap."""
+    await ready(app, 4)
+    held = "id not in (select id from messages order by id limit 2)"
+    await change(app, f"update messages set due_at = now() + interval '1 h' where {held}")
+    used: list[Any] = []
+    async with combining(app) as combiner:
+        sender = Sender(app, combiner, owner="one")
+
+        async def unparked() -> None:
+            await until(app, "count(*) = 1", "m.state = 'retry_wait'")
+            await change(app, "update lanes set parked_until = null")
+            await change(app, "update messages set due_at = now() where state = 'pending'")
+            used.append(await sender.claim_once())
+
+        app.channels["email"] = Torn(name="email", meanwhile=unparked)
+        assert await sender.claim_once() == 2
+        await sender.finish()
+        async with transaction(app.engine) as conn:
+            used.append((await conn.execute(text("select used from lanes"))).scalar_one())
+        assert used == [0, 2]
+    assert (await states(app)).count("pending") == 2
 
 
 # --- the places
