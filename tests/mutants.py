@@ -264,9 +264,16 @@ MUTANTS: dict[str, Mutant] = {
     "the clock of a slow claim": Mutant(
         "L5",
         "orchestrator/flows/claim.py",
-        "return self.claimed_at + timedelta(seconds=time.monotonic() - self.claimed_clock)",
+        "return self.claimed_at + timedelta(seconds=steady() - self.claimed_clock)",
         "return self.claimed_at",
         f"{POINT} -k window",
+    ),
+    "a clock that sleeps with the machine": Mutant(
+        "L5",
+        "orchestrator/clock.py",
+        'getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)',
+        "time.CLOCK_MONOTONIC",
+        f"{POINT} -k sleep_of",
     ),
     "a click is an answer": Mutant(
         "L1",
@@ -580,6 +587,34 @@ MUTANTS: dict[str, Mutant] = {
         "            mails.back(self._ahead)\n",
         "            pass\n",
         "tests/channels/test_stream.py -k silence",
+    ),
+    "an old password until the backlog ends": Mutant(
+        "L2",
+        "orchestrator/hands.py",
+        "if lane.account is not self._account and lane.account != self._account:",
+        "if False:",
+        "tests/flows/test_hands.py -k account_has_changed",
+    ),
+    "a cap used up by a lane that is ill": Mutant(
+        "cap",
+        "orchestrator/sender.py",
+        "lane.slow or lane.ill or",
+        "lane.slow or",
+        "tests/flows/test_hands.py -k is_ill",
+    ),
+    "a lease that outlives a sleep of the machine": Mutant(
+        "L5",
+        "orchestrator/store/leases.py",
+        "where m.state = 'leased' and m.lease_until > clock_timestamp()",
+        "where m.state = 'leased'",
+        f"{PROTOCOL} -k ran_out_is_not",
+    ),
+    "lanes as they lie in their table": Mutant(
+        "lanes",
+        "orchestrator/store/due.py",
+        "  for no key update of l skip locked) one\n",
+        "  ) one order by one.sender_id desc\n",
+        "tests/flows/test_claim.py -k order_in_which",
     ),
     "every lane may try every connection": Mutant(
         "lanes",

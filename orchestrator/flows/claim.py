@@ -1,6 +1,5 @@
 """Claim: lease what may leave now, hold what may not yet, drop what may never (T1)."""
 
-import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from uuid import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from channels.crash_points import point
+from orchestrator.clock import steady
 from orchestrator.db import transaction
 from orchestrator.flows.ask_about_late import ask_about_late
 from orchestrator.flows.claiming import OpenLane, Row, Weighing, hours_of, zones_of
@@ -44,12 +44,13 @@ class Claimed:
     hours: Window | None  # the sender's; None when windows do not apply
     sender_zone: str
     claimed_at: datetime
-    claimed_clock: float  # time.monotonic() when the claim began, which `claimed_at` precedes
+    claimed_clock: float  # `clock.steady()` when the claim began, which `claimed_at` precedes
     request_stays: timedelta = timedelta(days=21)  # how long an invitation waits to be accepted
 
     def now(self) -> datetime:
-        """The database's time now, by this process's monotonic clock since the claim."""
-        return self.claimed_at + timedelta(seconds=time.monotonic() - self.claimed_clock)
+        """The database's time now, by this machine's steady clock since the claim: a night that a
+        laptop slept through has passed."""
+        return self.claimed_at + timedelta(seconds=steady() - self.claimed_clock)
 
     def window_open(self) -> bool:
         """Whether prospect's and sender's windows are open at this very moment (L5)."""
@@ -76,7 +77,7 @@ async def claim(
     Confirmations come first. Cap, gap, window and every reason to stop are checked under the row
     locks; they are checked again at the point of no return.
     """
-    clock = time.monotonic()  # a claim that takes long must not make the window look open (L5)
+    clock = steady()  # a claim that takes long must not make the window look open (L5)
     marks = watermarks.at(clock) if watermarks else {}
     async with transaction(app.engine) as conn:
         rows = list(await due.confirmations(conn, now=now, batch=batch))
@@ -103,7 +104,7 @@ async def claim(
         watermarks.note(_last_of(rows, lanes), full=2 * len(rows) >= batch)
     if leased:
         point("claim.after_commit")
-        observe("claim", time.monotonic() - clock, len(leased))
+        observe("claim", steady() - clock, len(leased))
     return [
         _claimed(row, leased[row["id"]], programs, lanes, now, clock)
         for row in going

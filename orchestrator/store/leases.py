@@ -36,7 +36,8 @@ with mine as (
   select m.id from messages m
   join unnest(cast(:ids as uuid[]), cast(:fences as bigint[])) as w(id, fence)
     on w.id = m.id and w.fence = m.fence
-  where m.state = 'leased' for no key update of m skip locked
+  where m.state = 'leased' and m.lease_until > clock_timestamp()
+  for no key update of m skip locked
 )
 update messages m set lease_until = clock_timestamp() + make_interval(secs => :seconds)
 from mine where m.id = mine.id
@@ -44,7 +45,8 @@ from mine where m.id = mine.id
 
 
 async def renew(conn: AsyncConnection, held: Sequence[tuple[UUID, int]], *, seconds: float) -> int:
-    """Let the leases (id, fence) that are still held last `seconds` from now. How many were.
+    """Let the leases (id, fence) that are still held last `seconds` from now. How many were. One
+    that ran out stays so: the machine slept, or hung, and what the claim weighed is of then.
 
     A row that somebody is changing just now is left for the next time: waiting for several rows
     could be part of a deadlock.

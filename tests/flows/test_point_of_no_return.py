@@ -1,6 +1,7 @@
 """L2 and L4 where they are held: nothing passes after a stop, and nothing passes twice."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -348,6 +349,20 @@ async def test_a_slow_claim_does_not_keep_the_window_open(
     closing = NOW.replace(hour=15) - timedelta(milliseconds=300)  # 16:00 in Oslo
     (found,) = await claim(app, closing, owner="one", batch=10)
     assert not found.window_open()
+
+
+async def test_a_sleep_of_the_machine_does_not_keep_the_window_open(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """L5: `time.monotonic()` stands still while a laptop sleeps, and night comes all the same."""
+    found = await claimed_one(app)
+    before, clock = found.now(), time.clock_gettime
+
+    def slept(which: int) -> float:
+        return clock(which) + (3 * 3600 if which == time.CLOCK_BOOTTIME else 0)
+
+    monkeypatch.setattr(time, "clock_gettime", slept)
+    assert found.now() - before > timedelta(hours=3)
 
 
 async def test_a_window_that_closes_after_the_claim_lets_nothing_pass(app: App) -> None:

@@ -80,6 +80,18 @@ async def test_a_lease_that_others_took_is_not_renewed(app: App) -> None:
     assert again.fence == found.fence + 1
 
 
+async def test_a_lease_that_ran_out_is_not_renewed(app: App) -> None:
+    """L5: after a sleep of the whole machine what the claim weighed is hours old, and nobody else
+    has swept it yet."""
+    found = await claimed_one(app)
+    hand = InHand(app.engine, seconds=60)
+    hand.take(found)
+    await expired(app)
+    assert await hand.renew() == 0
+    async with combining(app) as combiner:
+        assert not await passes(app, combiner, found)
+
+
 async def test_renewing_waits_for_nobody(app: App) -> None:
     """Two rows in another order than somebody else's: never a deadlock, and never a wait."""
     found = await claimed_one(app)
