@@ -36,6 +36,7 @@ class Wire(asyncio.Protocol):
         self._loop = asyncio.get_running_loop()
         self._buffer = b""
         self._text: list[str] = []  # of a reply that is not complete
+        self._size = 0  # of its lines, in bytes
         self._replies: deque[Reply] = deque()
         self._due = 0  # replies that were asked for and are not heard
         self._end: Silence | None = None
@@ -126,11 +127,12 @@ class Wire(asyncio.Protocol):
         said = words.decode("utf-8", "replace") if words else ""
         if more == b"-":
             self._text.append(said)
-            if sum(map(len, self._text)) > _MOST:
+            self._size += len(line)  # counted on: to add them up for each took minutes of all lanes
+            if self._size > _MOST:
                 self._finish(Silence("dropped", "a reply without end"))
             return
         if self._text:
-            said, self._text = "\n".join([*self._text, said]), []
+            said, self._text, self._size = "\n".join([*self._text, said]), [], 0
         reply = Reply(int(code), said)
         if len(self._replies) >= self._due:
             self._finish(Silence("dropped", f"unasked: {reply}"))

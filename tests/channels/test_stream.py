@@ -202,3 +202,12 @@ async def test_an_answer_too_much_is_not_the_next_ones(pipelined: bool) -> None:
     sent = sum(isinstance(one, Sent) for one in made.results.values())
     assert sent == len(sink.mails)
     assert not any(isinstance(one, Unknown) for one in made.results.values())
+
+
+async def test_a_reply_without_end_ends_the_connection(pipelined: bool) -> None:
+    """Also one of empty lines: else it grows for as long as its server likes."""
+    async with serving(Sink(answers={"mail": "\r\n".join(["250-"] * 20_000)})) as sink:
+        made = await stream(sink, 1, command_timeout=3)
+    result = made.results["0"]
+    assert isinstance(result, NotSent)
+    assert "without end" in result.detail
