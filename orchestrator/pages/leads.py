@@ -4,7 +4,6 @@ import asyncio
 from dataclasses import dataclass
 from uuid import UUID
 
-from orchestrator.db import transaction
 from orchestrator.rules.page_state import Choice, PageFacts, page_state
 from orchestrator.store import pages
 from orchestrator.wiring import App
@@ -57,7 +56,9 @@ class Leads:
                     asked.set_result(found.get(link_id))
 
     async def _read(self, ids: list[UUID]) -> dict[UUID, Lead]:
-        async with transaction(self._app.engine) as conn:
+        # One statement that only reads: begin and commit around it are a third of the whole.
+        async with self._app.engine.connect() as conn:
+            await conn.execution_options(isolation_level="AUTOCOMMIT")
             rows = await pages.leads(conn, ids)
         found = {}
         for row in rows:
