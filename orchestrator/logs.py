@@ -83,12 +83,15 @@ def _renderers(as_json: bool) -> list[Processor]:
     ]
 
 
+_ACCESS = logging.getLogger("avtale.access")
+
+
 def access_line(method: str, route: str, status: int, ms: float, request_id: str) -> bool:
     """The line of an answered request, as the chain makes it and ten times as fast: none of its
     values is a stranger's word. False where the chain has to do it: another form or handler."""
-    root = logging.getLogger()
-    if not logging.getLogger("avtale.access").isEnabledFor(logging.INFO):
+    if not _ACCESS.isEnabledFor(logging.INFO):
         return True
+    root = logging.root
     handler = root.handlers[0] if len(root.handlers) == 1 else None
     if not isinstance(handler, logging.StreamHandler) or handler.name != _AS_JSON:
         return False

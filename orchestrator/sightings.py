@@ -116,13 +116,14 @@ def sighting(keys: Keys, seen: Seen, lists: Lists, now: datetime) -> Sighting:
     moment = int(now.timestamp()) // _SAME[kind]
     page = kind == "page_view"
     fast = TOO_FAST if kind == "open" else TOO_FAST_TO_CLICK
-    detail = {"link": str(seen.subject)} if kind == "click" else {}
+    subject = str(seen.subject)
+    detail = {"enrollment": subject} if page else {"link": subject} if kind == "click" else {}
     return Sighting(
         source="page" if page else "track",
-        external_id=f"{kind}:{seen.subject}:{moment}:{said}",
+        external_id=f"{kind}:{subject}:{moment}:{said}",
         kind=kind,
         raw=raw,
-        detail=json.dumps({"enrollment": str(seen.subject)} if page else detail),
+        detail=json.dumps(detail),
         message_id=None if page else seen.about,
         enrollment_id=seen.subject if page else None,
         too_fast=0.0 if page else fast.total_seconds(),

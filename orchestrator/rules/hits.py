@@ -10,21 +10,16 @@ from typing import Any
 
 from orchestrator.rules.opens import Hit
 
+_WORDS = ("method", "user_agent", "purpose", "mode", "robot_header", "fetcher")
+
 
 def encode(hit: Hit) -> bytes:
     """The raw payload of a hit's provider event."""
-    told: dict[str, Any] = {
-        "method": hit.method,
-        "user_agent": hit.user_agent,
-        "purpose": hit.purpose,
-        "language": hit.language,
-        "mode": hit.mode,
-        "robot_header": hit.robot_header,
-        "networks": sorted(hit.networks),
-        "fetcher": hit.fetcher,
-    }
-    known = {name: value for name, value in told.items() if value not in ("", None, False, [])}
-    return json.dumps({**known, "language": hit.language}).encode()
+    told: dict[str, Any] = {name: value for name in _WORDS if (value := getattr(hit, name))}
+    if hit.networks:
+        told["networks"] = sorted(hit.networks)
+    told["language"] = hit.language
+    return json.dumps(told).encode()
 
 
 def decode(raw: bytes) -> Hit:
