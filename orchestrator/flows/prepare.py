@@ -1,6 +1,6 @@
 """Freeze claimed messages: choose the wording, render, add footer and tracking, fix the bytes.
 
-All of a batch is read, then written, then put into bytes, then stored: 5 statements or fewer
+All of a batch is read, then written, then put into bytes, then stored: 7 statements or fewer
 whatever its size (`docs/performance.md` has what each part takes).
 """
 
