@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit, urlunsplit
 
+from asyncpg import PostgresError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
@@ -110,11 +111,14 @@ def is_constraint(error: DBAPIError, name: str) -> bool:
     return getattr(cause, "constraint_name", None) == name
 
 
-def is_passing(error: DBAPIError) -> bool:
+def is_passing(error: Exception) -> bool:
     """Whether it was the moment and not the statement: a deadlock, a lock or resource that was not
-    to be had, a server that was told to stop (SQLSTATE classes 40, 53, 55 and 57)."""
-    state = getattr(error.orig, "sqlstate", None) or ""
-    return error.connection_invalidated or is_passing_state(state)
+    to be had, a server that was told to stop (SQLSTATE classes 40, 53, 55 and 57). As SQLAlchemy
+    says it, or the driver itself (`store.direct`)."""
+    if isinstance(error, DBAPIError):
+        state = getattr(error.orig, "sqlstate", None) or ""
+        return error.connection_invalidated or is_passing_state(state)
+    return isinstance(error, PostgresError) and is_passing_state(error.sqlstate or "")
 
 
 def is_passing_state(sqlstate: str) -> bool:

@@ -7,7 +7,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import RowMapping
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.db import is_passing, transaction
@@ -43,11 +42,9 @@ async def judge_seen(app: App, _now: datetime) -> int:
                 async with conn.begin_nested():
                     await judge_hit(conn, app.keys, event)
                 done += 1
-            except DBAPIError as error:
+            except Exception as error:
                 if is_passing(error):  # costs no attempt
                     raise
-                await _failed(conn, event, error)
-            except Exception as error:  # noqa: BLE001 - one poisoned hit must not stop the others
                 await _failed(conn, event, error)
     return done
 

@@ -5,7 +5,6 @@ from uuid import UUID
 
 import structlog
 from sqlalchemy import RowMapping
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from orchestrator.db import is_passing, transaction
@@ -46,12 +45,9 @@ async def _read(app: App, conn: AsyncConnection, event: RowMapping, now: datetim
                 await handle_mail(conn, app.keys, event, now)
             else:
                 await handle_event(conn, app.keys, event, now)
-    except DBAPIError as error:
+    except Exception as error:
         if is_passing(error):  # costs no attempt: an answer must not be given up for it (L3)
             raise
-        await _failed(conn, event, error)
-        return False
-    except Exception as error:  # noqa: BLE001 - one poisoned event must not stop the reader
         await _failed(conn, event, error)
         return False
     return True

@@ -6,6 +6,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from asyncpg import PostgresError
 from sqlalchemy import insert, text, update
 from sqlalchemy.dialects.postgresql import Range
 from sqlalchemy.exc import DBAPIError
@@ -25,6 +26,7 @@ from orchestrator.models.messages import frozen, messages
 from orchestrator.models.people import identities, prospects, suppressions
 from orchestrator.models.sequences import enrollments
 from orchestrator.models.work import tasks
+from orchestrator.store.direct import Statement
 from orchestrator.wiring import App, make_redis
 from tests import make
 from tests.flows.coming import all_of, email_of, person, row_of, say
@@ -508,19 +510,21 @@ async def test_an_answer_to_the_hosts_copy_is_no_answer_of_the_prospect(scene: S
     assert await scene.engagements() == [("reply", "human", "interested")]  # what earned the call
 
 
+@pytest.mark.parametrize("direct", [False, True], ids=["sqlalchemy", "driver"])
 async def test_a_passing_trouble_of_the_database_gives_no_answer_up(
-    scene: Scene, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, direct: bool
 ) -> None:
-    """L3: five deadlocks in a row are no reason to leave a no unread."""
+    """L3: five deadlocks in a row are no reason to leave a no unread, whoever tells of them."""
+    words = "do $$ begin raise exception 'x' using errcode = '40P01'; end $$"
 
     async def deadlocked(conn: AsyncConnection, *_: Any) -> None:
-        await conn.execute(text("do $$ begin raise exception 'x' using errcode = '40P01'; end $$"))
+        await (Statement(words).fetch(conn, {}) if direct else conn.execute(text(words)))
 
     taken = await scene.take(mail("Please remove me from your list", **scene.answers))
     with monkeypatch.context() as patch:
         patch.setattr(reader, "handle_mail", deadlocked)
         for _ in range(ATTEMPTS + 1):
-            with pytest.raises(DBAPIError):
+            with pytest.raises(PostgresError if direct else DBAPIError):
                 await read_events(scene.app, NOW)
     await read_events(scene.app, NOW)
     async with transaction(scene.app.engine) as conn:
