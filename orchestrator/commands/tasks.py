@@ -15,10 +15,9 @@ from orchestrator.commands.common import emit, err, out, run
 from orchestrator.commands.doubts import decide, print_doubt, who_decides
 from orchestrator.db import transaction
 from orchestrator.errors import NotFound
-from orchestrator.flows.close_task import close_task, outcomes
-from orchestrator.flows.lay_out_doubt import lay_out_doubt
-from orchestrator.rules import mail_reading
-from orchestrator.store import inbox, tasks, threads
+from orchestrator.flows.close_task import close_task
+from orchestrator.flows.lay_out_task import lay_out_task
+from orchestrator.store import tasks
 
 if TYPE_CHECKING:
     from orchestrator.wiring import App
@@ -69,18 +68,10 @@ def show(task_id: _Id, as_json: _Json = False) -> None:
 
     async def work(opened: "App") -> dict[str, Any]:
         async with transaction(opened.engine) as conn:
-            row = await tasks.get(conn, task_id)
-            if row is None:
-                raise NotFound("There is no such task: `avtale tasks list` shows what is open.")
-            about = row["message_id"] if row["kind"] == "in_doubt" else None
-            doubt = await lay_out_doubt(opened, conn, about) if about else None
-            event = row["detail"].get("provider_event")
-            stored = await inbox.get(conn, UUID(event)) if event else None
-            sent = await threads.sent_texts(conn, row["prospect_id"]) if stored else []
-        found = mail_reading.read(bytes(stored["raw"]), sent=sent) if stored else None
-        answer = {"subject": found.subject, "text": found.text} if found else None
-        ends = sorted(outcomes(row["kind"]))
-        return {**row, "answer": answer, "doubt": doubt, "outcomes": ends}
+            found = await lay_out_task(opened, conn, task_id)
+        if found is None:
+            raise NotFound("There is no such task: `avtale tasks list` shows what is open.")
+        return found
 
     task = run(work)
     if as_json:

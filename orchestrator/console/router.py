@@ -11,6 +11,7 @@ from orchestrator.console import (
     people,
     person,
     second_factor,
+    tasks,
     today,
     users,
 )
@@ -24,7 +25,7 @@ _KINDS = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=ut
 def make_router() -> APIRouter:
     """The pages. The application's `state.avtale` is a `wiring.App`."""
     router = Pages()
-    inside = (account, today, people, person, users, audit)
+    inside = (account, today, people, person, tasks, users, audit)
     for part in (enter, claim, password, second_factor, *inside):
         for route in part.router.routes:
             router.routes.append(route)

@@ -9,6 +9,7 @@ PASSWORD = "a sentence for pictures only"  # noqa: S105 - of an instance that li
 PAGES = {
     "today": "today",
     "people": "people",
+    "tasks": "tasks",
     "users": "users",
     "audit": "audit",
     "account": "account",
@@ -50,6 +51,13 @@ async def take(browser: Browser, base_url: str, link: str, out: Path) -> None:
     await page.goto(f"{base_url}/console/users")
     await page.click("tbody tr:nth-child(2) a")
     await _shoot(page, page.url, out, "user")
+    for name in ("people", "tasks"):
+        await page.goto(f"{base_url}/console/{name}")
+        first = page.locator("tbody th a").first
+        if await first.count():
+            await first.click()
+            await page.wait_for_url(f"**/console/{name}/*")
+            await _shoot(page, page.url, out, "person" if name == "people" else "task")
     await context.close()
     context = await browser.new_context(locale="nb-NO", reduced_motion="reduce")
     page = await context.new_page()

@@ -60,6 +60,17 @@ UNLOCKS = select(unlocks)
 HOSTS = select(hosts)
 TASKS = select(tasks)
 
+# For people: with the name of whom it is about, and where they work.
+TASKS_ABOUT = (
+    select(
+        tasks,
+        func.btrim(func.concat_ws(" ", prospects.c.first_name, prospects.c.last_name)).label("who"),
+        companies.c.name.label("company"),
+    )
+    .outerjoin(prospects, prospects.c.id == tasks.c.prospect_id)
+    .outerjoin(companies, companies.c.id == prospects.c.company_id)
+)
+
 BOOKINGS = select(
     bookings.c.id,
     bookings.c.unlock_id,

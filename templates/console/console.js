@@ -3,7 +3,7 @@
 
 document.addEventListener("focusin", (event) => {
   // A link that is there to be copied is marked whole.
-  if (event.target.matches("input[readonly]")) event.target.select();
+  if (event.target.matches("[readonly]")) event.target.select();
 });
 
 document.addEventListener("htmx:beforeSwap", (event) => {
@@ -33,3 +33,17 @@ document.addEventListener("toggle", (event) => {
     if (first) first.focus();
   }
 }, true);
+
+document.addEventListener("click", async (event) => {
+  // The text of a task goes to the clipboard, and the button says so once it is there.
+  const button = event.target.closest("button[data-copy]");
+  if (!button) return;
+  const from = document.getElementById(button.dataset.copy);
+  from.focus();
+  try {
+    await navigator.clipboard.writeText(from.value);
+    button.textContent = button.dataset.done;
+  } catch {
+    from.select(); // not allowed to: it is marked, and the keyboard copies it
+  }
+});

@@ -10,10 +10,12 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import uvicorn
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
+from sqlalchemy import insert, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from orchestrator.access_address import address_of
@@ -24,10 +26,16 @@ from orchestrator.db import transaction
 from orchestrator.dev.console_pictures import PASSWORD, claim, invite
 from orchestrator.embedded import Embedded
 from orchestrator.flows.offer_claim import offer_claim
+from orchestrator.ids import uuid7
 from orchestrator.keys import Keys
+from orchestrator.models.calls import hosts
+from orchestrator.models.messages import senders
+from orchestrator.models.sequences import sequence_versions, sequences
+from orchestrator.models.work import tasks
 from orchestrator.rules import totp
 from tests import make
 from tests.conftest import SECRET
+from tests.pages import sample
 
 CHROMIUM = shutil.which("chromium")
 AXE = Path(__file__).parents[2] / "frontend" / "built" / "axe.min.js"
@@ -35,7 +43,7 @@ pytestmark = [
     pytest.mark.system,
     pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed"),
 ]
-INSIDE = ("today", "people", "users", "audit", "account", "account/second-factor")
+INSIDE = ("today", "people", "tasks", "users", "audit", "account", "account/second-factor")
 DOORS = ("sign-in", "forgot", "claim/nothing")
 
 
@@ -99,6 +107,60 @@ async def faults(page: Page) -> list[str]:
     ]
 
 
+async def somebody(console: Site) -> tuple[UUID, UUID]:
+    """A person with everything on their page, and a task of theirs; names that are hostile."""
+    hostile = '"><img src=x onerror="window.ran=1"><script>window.ran=1</script>\u202ex'
+    keys = Keys(SECRET)
+    async with transaction(console.engine) as conn:
+        row = (
+            await conn.execute(
+                select(sequences.c.id, sequence_versions.c.id.label("version")).join(
+                    sequence_versions, sequence_versions.c.sequence_id == sequences.c.id
+                )
+            )
+        ).one()
+        sender = await conn.scalar(select(senders.c.id))
+        host = await conn.scalar(select(hosts.c.id))
+        world = make.World(
+            sender, host, row.id, row.version, make.Program.model_validate(make.PROGRAM)
+        )
+        made = await sample.someone(conn, keys, world, subject=hostile, fact=hostile, title=hostile)
+        await sample.interested(conn, keys, made)
+        task = uuid7()
+        await conn.execute(
+            insert(tasks).values(
+                id=task, kind="manual", prospect_id=made.prospect, title="Write by hand",
+                detail={"text": f"Hei Ola.\n\n{hostile}", "subject": "Bilag"},
+            )
+        )  # fmt: skip
+    return made.prospect, task
+
+
+async def test_people_are_found_while_somebody_types(console: Site) -> None:
+    context, page = await console.visitor()
+    await claim(page, console.claim)
+    person, task = await somebody(console)
+    await page.goto(f"{console.base}/console/people")
+    await page.evaluate("window.same = true")
+    await page.locator("#q").press_sequentially("zz")
+    await page.wait_for_selector(".empty")
+    assert await page.evaluate("document.activeElement.id") == "q"
+    await page.fill("#q", "hans")
+    await page.wait_for_selector("table.people")
+    assert "q=hans" in page.url
+    assert await page.evaluate("window.same")
+    await page.click("table.people tbody a")
+    await page.wait_for_url(f"**/console/people/{person}")
+    await page.click("button[popovertarget=sure]")
+    await page.check("input[value=stop]")
+    await page.click("#sure button.firm")
+    await expect(page.locator(".toast")).to_contain_text("Stopped.")
+    await page.goto(f"{console.base}/console/tasks/{task}")
+    assert await page.evaluate("window.ran ?? 0") == 0
+    assert [said for said in console.complaints if "Content Security Policy" in said] == []
+    await context.close()
+
+
 async def test_axe_finds_nothing_in_either_theme_on_either_width(console: Site) -> None:
     looked: list[str] = []
     count = 0
@@ -111,9 +173,10 @@ async def test_axe_finds_nothing_in_either_theme_on_either_width(console: Site) 
     await page.goto(f"{console.base}/console/users")
     user = await page.get_attribute("tbody tr:nth-child(2) a", "href")
     assert user is not None
-    one = user.partition("console/")[2]
+    person, task = await somebody(console)
+    ones = (user.partition("console/")[2], f"people/{person}", f"tasks/{task}")
     _, stranger = await console.visitor(reduced_motion="reduce")
-    for who, pages in ((page, (*INSIDE, one)), (stranger, DOORS)):
+    for who, pages in ((page, (*INSIDE, *ones)), (stranger, DOORS)):
         for path in pages:
             for theme in ("light", "dark"):
                 for width in (390, 1280):
@@ -128,7 +191,7 @@ async def test_axe_finds_nothing_in_either_theme_on_either_width(console: Site) 
                     count += 1
     await context.close()
     assert looked == []
-    assert count == 4 * (len(INSIDE) + 1 + len(DOORS))
+    assert count == 4 * (len(INSIDE) + len(ones) + len(DOORS))
     assert [said for said in console.complaints if "Content Security Policy" in said] == []
 
 
