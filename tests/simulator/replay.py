@@ -17,6 +17,7 @@ from orchestrator.rules.networks import Network, Ranges
 from orchestrator.store import networks
 from tests import make
 from tests.pages import sample
+from tests.pages.sample import judged
 from tests.simulator.acts import Act
 from tests.simulator.world import Message, published
 
@@ -76,6 +77,7 @@ async def replay(
             method = "POST" if act.kind == "tap" else act.method
             answer = await agent.request(method, door(keys, act, one), headers=act.headers)
         assert answer.status_code in (200, 302, 303), (act, answer.status_code)
+        await judged(app)
         if act.kind == "click" and act.truth == "person":
             one.asked.append("/more" in answer.text)
 
