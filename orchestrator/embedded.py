@@ -214,6 +214,11 @@ class Embedded:
         )
         staging.rename(self._cluster)
 
+    def start_postgres(self) -> None:
+        """Start PostgreSQL (apart: tests take it away and back)."""
+        for _ in self._starting_postgres():
+            time.sleep(_LOOK_SECONDS)
+
     def _starting_postgres(self) -> Iterator[None]:
         if not (self._cluster / "PG_VERSION").exists():
             yield from self._making_cluster()

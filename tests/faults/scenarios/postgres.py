@@ -36,7 +36,7 @@ def restart(made: Town) -> float:
     servers = made.servers
     began = time.monotonic()
     end(servers._postgres, signal.SIGQUIT)
-    servers._start_postgres()
+    servers.start_postgres()
     return time.monotonic() - began
 
 
