@@ -212,6 +212,8 @@ class Stream:
         except Exception as error:  # noqa: BLE001 - a fault in an adapter decides nothing by luck
             for one in list(self._begun):
                 self.done(one, one.fault(error))
+        if self._writing is not None:  # or whoever follows passes, and two would be in doubt
+            await asyncio.wait({self._writing})
         self._hands.end(self._place)
 
     async def _one_by_one(self, channel: Channel) -> None:

@@ -574,6 +574,13 @@ MUTANTS: dict[str, Mutant] = {
         "        if False:\n",
         "tests/flows/test_hands.py -k nothing_passes",
     ),
+    "a pass while an outcome of the connection before it waits": Mutant(
+        "L2",
+        "orchestrator/hands.py",
+        "        if self._writing is not None:  #",
+        "        if False:  #",
+        "tests/flows/test_hands.py -k not_followed",
+    ),
     "a fault after the point of no return is a no": Mutant(
         "L2",
         "orchestrator/flows/deliver.py",

@@ -80,6 +80,36 @@ async def test_nothing_passes_while_an_outcome_of_its_connection_waits(
 
 
 @dataclass
+class Brief(Watching):
+    """The same over connections that take one message each."""
+
+    def connections(self, account: Account) -> int:
+        return 1
+
+    async def stream(self, account: Account, feed: Any) -> None:
+        if (one := feed.next()) is not None:
+            feed.done(one, await self.send(account, one.message, one.pass_point))
+
+
+async def test_a_connection_is_not_followed_while_an_outcome_of_it_waits(
+    app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one would pass, and a crash then leave two in doubt for one connection."""
+    await ready(app, 2)
+    brief = Brief(name="email", app=app)
+    app.channels["email"] = brief
+    plain = deliver.settle
+
+    async def slowly(*given: Any) -> None:
+        await asyncio.sleep(0.3)
+        await plain(*given)
+
+    monkeypatch.setattr(deliver, "settle", slowly)
+    await drain(app)
+    assert brief.seen == ["failed", "sending"]
+
+
+@dataclass
 class Ahead(FakeChannel):
     """Takes the next message before it says what became of the last; breaks down at the third."""
 
