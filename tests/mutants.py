@@ -579,7 +579,7 @@ MUTANTS: dict[str, Mutant] = {
         "orchestrator/hands.py",
         "        if self._writing is not None:  #",
         "        if False:  #",
-        "tests/flows/test_hands.py -k not_followed",
+        "tests/flows/test_hands.py -k nothing_passes",
     ),
     "a fault after the point of no return is a no": Mutant(
         "L2",

@@ -60,25 +60,6 @@ class Watching(FakeChannel):
         return Refused("content", "554 no")
 
 
-async def test_nothing_passes_while_an_outcome_of_its_connection_waits(
-    app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A crash then would leave two in doubt on one connection."""
-    await ready(app, 2)
-    watching = Watching(name="email", app=app)
-    app.channels["email"] = watching
-    plain = deliver.settle
-
-    async def slowly(*given: Any) -> None:
-        await asyncio.sleep(0.3)
-        await plain(*given)
-
-    monkeypatch.setattr(deliver, "settle", slowly)
-    await drain(app)
-    assert watching.seen == ["failed", "sending"]
-    assert await states(app) == ["failed", "sent"]
-
-
 @dataclass
 class Brief(Watching):
     """The same over connections that take one message each."""
@@ -91,13 +72,14 @@ class Brief(Watching):
             feed.done(one, await self.send(account, one.message, one.pass_point))
 
 
-async def test_a_connection_is_not_followed_while_an_outcome_of_it_waits(
-    app: App, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("kind", [Watching, Brief])
+async def test_nothing_passes_while_an_outcome_of_its_connection_waits(
+    app: App, monkeypatch: pytest.MonkeyPatch, kind: type[Watching]
 ) -> None:
-    """The next one would pass, and a crash then leave two in doubt for one connection."""
+    """A crash then would leave two in doubt for one connection, also where another follows it."""
     await ready(app, 2)
-    brief = Brief(name="email", app=app)
-    app.channels["email"] = brief
+    watching = kind(name="email", app=app)
+    app.channels["email"] = watching
     plain = deliver.settle
 
     async def slowly(*given: Any) -> None:
@@ -106,7 +88,8 @@ async def test_a_connection_is_not_followed_while_an_outcome_of_it_waits(
 
     monkeypatch.setattr(deliver, "settle", slowly)
     await drain(app)
-    assert brief.seen == ["failed", "sending"]
+    assert watching.seen == ["failed", "sending"]
+    assert await states(app) == ["failed", "sent"]
 
 
 @dataclass
